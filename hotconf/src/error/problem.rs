@@ -1,0 +1,105 @@
+//! One thing that is wrong, with its place and its remedy.
+
+use crate::origin::Origin;
+use std::fmt;
+
+/// What sort of thing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// A document is not what its format asks for.
+    Syntax,
+    /// A source could not be read.
+    Unreadable,
+    /// A required field was set by no source.
+    Missing,
+    /// A value is not of the field's type.
+    Type,
+    /// A value is of the field's type and outside its range.
+    Range,
+    /// A check of the program refused the value, or panicked.
+    Check,
+    /// A key is not known.
+    Unknown,
+    /// A field is no longer there.
+    Removed,
+    /// Two sources, or two places of one, contradict each other.
+    Conflict,
+    /// A call was used in a way in which it cannot work.
+    Usage,
+}
+
+/// One thing that is wrong: what, where, what was expected and what was found.
+///
+/// The fields are read through methods; [`Display`](fmt::Display) gives one line, e.g.
+/// ``invalid value for `http.timeout` at shop.toml:14:11: expected 1ms to 10m, found "3h"``.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub(crate) kind: ProblemKind,
+    /// Dotted path of the setting; empty where the problem is a whole document's.
+    pub(crate) path: String,
+    /// The sentence: completes "`http.timeout`: …" in lower case, without a full stop.
+    pub(crate) message: String,
+    pub(crate) origin: Option<Origin>,
+    /// What the refused value hides, nearest first, e.g. `default "5s"`.
+    pub(crate) hides: Vec<String>,
+    /// The line with a marker below the place; only where showing it is safe.
+    pub(crate) excerpt: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: ProblemKind, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            path: path.into(),
+            message: message.into(),
+            origin: None,
+            hides: Vec::new(),
+            excerpt: None,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn at(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// What sort of thing is wrong.
+    pub fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// The setting's dotted path; empty where the problem is a whole document's.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong in one sentence, without path and place.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Where the offending value was set.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "`{}`", self.path)?;
+        }
+        if let Some(origin) = &self.origin {
+            if !self.path.is_empty() {
+                f.write_str(" at ")?;
+            }
+            write!(f, "{origin}")?;
+        }
+        if !self.path.is_empty() || self.origin.is_some() {
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,40 @@
+//! Tree → typed value, through the derive: every problem in one pass.
+//!
+//! Pure: no I/O, no clock, no lock. Generated code names fields and types and calls the [`Loader`];
+//! the logic is here.
+
+mod loader;
+mod nested;
+
+pub use loader::{At, Loader};
+pub use nested::Nested;
+
+use crate::schema::meta::Schema;
+
+/// A configuration type: implemented by `#[derive(HotConf)]`, not by hand.
+///
+/// The derive generates the setters, the field table and the typed diff; a program calls the methods
+/// without `__`.
+pub trait HotConf: Clone + Send + Sync + Sized + 'static {
+    /// What the type says of itself.
+    #[doc(hidden)]
+    const SCHEMA: &'static Schema;
+
+    /// Builds the value from a section of the tree; `None` where a problem was reported.
+    #[doc(hidden)]
+    fn __load(cx: &mut Loader<'_>, at: At<'_>) -> Option<Self>;
+
+    /// Sets the fields that moved between the loader's old and new tree, and checks them.
+    #[doc(hidden)]
+    fn __update(&mut self, cx: &mut Loader<'_>, at: At<'_>);
+
+    /// Adds the numbers of the fields that differ, counted from `base`.
+    #[doc(hidden)]
+    fn __differ(&self, other: &Self, base: u32, out: &mut crate::schema::Moved);
+
+    /// Takes every `restart` leaf from `start`.
+    #[doc(hidden)]
+    fn __freeze(&mut self, start: &Self) {
+        let _ = start;
+    }
+}

@@ -1,0 +1,12 @@
+//! What a type says of itself: fields, defaults, ranges and flags, and the [`HotConf`] trait.
+//!
+//! [`meta`] is what the derive writes as constants; [`field`] is what users see of it; [`tokens`] are
+//! the compile-checked names of fields.
+
+pub(crate) mod field;
+pub(crate) mod meta;
+mod moved;
+pub(crate) mod tokens;
+
+pub use field::{FieldInfo, Fields};
+pub use moved::Moved;

@@ -1,0 +1,1 @@
+//! Compile-checked names of fields.

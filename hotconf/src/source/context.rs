@@ -1,0 +1,231 @@
+//! What the engine gives to a source: time, cancellation, file events, and a place to say warnings.
+//!
+//! A source knows the engine only through [`Services`], so that the stage order holds and a test can
+//! put a clock and a file system of its own behind it.
+
+use super::BoxFuture;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// What the engine offers to sources. Implemented by the engine, and by tests with a clock of their own.
+pub(crate) trait Services: Send + Sync + 'static {
+    fn now(&self) -> Instant;
+    fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()>;
+    /// Watches directories and files; hints go to `inbox` until the returned guard drops.
+    /// Paths that could not be watched are named, and are left to the content poll.
+    fn watch(&self, paths: &[PathBuf], inbox: &Arc<Inbox>) -> (Watching, Vec<WatchFailure>);
+    /// Runs long work on a worker; the future ends with it.
+    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
+    /// The beat of the content poll, aligned for all sources: the next instant that is a multiple of
+    /// `every` since the engine began. `None` where the poll is off.
+    fn next_poll(&self, every: Duration) -> Instant;
+}
+
+/// Keeps watches alive; dropping it gives them back.
+pub(crate) struct Watching(#[allow(dead_code)] pub(crate) Box<dyn std::any::Any + Send + Sync>);
+
+/// A path that could not be watched, and why, as a sentence that names the remedy.
+#[derive(Debug, Clone)]
+pub(crate) struct WatchFailure {
+    pub(crate) path: PathBuf,
+    pub(crate) reason: String,
+    /// Watches or instances are used up: a limit of the system, not of this path.
+    pub(crate) exhausted: bool,
+}
+
+/// What the kernel said about a path: a wake-up, never the truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hint {
+    /// Created or modified: somebody is writing.
+    Writing(PathBuf),
+    /// Closed after writing: whole.
+    Closed(PathBuf),
+    /// Renamed into place: whole.
+    Moved(PathBuf),
+    /// Removed, renamed away, or its directory was.
+    Gone(PathBuf),
+    /// Permissions, times or links changed.
+    Touched(PathBuf),
+    /// Events were lost: everything may have changed.
+    Lost,
+}
+
+impl Hint {
+    /// The path it speaks of.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Writing(p) | Self::Closed(p) | Self::Moved(p) | Self::Gone(p) | Self::Touched(p) => Some(p),
+            Self::Lost => None,
+        }
+    }
+}
+
+/// A bounded mailbox of hints; when it is full it holds one `Lost` instead.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    state: Mutex<InboxState>,
+}
+
+#[derive(Default)]
+struct InboxState {
+    hints: Vec<(Instant, Hint)>,
+    waker: Option<Waker>,
+}
+
+impl Inbox {
+    const CAPACITY: usize = 1024;
+
+    pub(crate) fn push(&self, at: Instant, hint: Hint) {
+        let waker = {
+            let mut state = crate::sync::lock(&self.state);
+            if hint == Hint::Lost || state.hints.len() >= Self::CAPACITY {
+                state.hints.clear();
+                state.hints.push((at, Hint::Lost));
+            } else {
+                state.hints.push((at, hint));
+            }
+            state.waker.take()
+        };
+        // Woken after the lock is released: the woken task may drain at once.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes all hints; leaves `waker` where there are none.
+    pub(crate) fn poll_drain(&self, cx: &mut std::task::Context<'_>) -> Poll<Vec<(Instant, Hint)>> {
+        let mut state = crate::sync::lock(&self.state);
+        if state.hints.is_empty() {
+            state.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(std::mem::take(&mut state.hints))
+    }
+
+    /// Takes what is there, without waiting.
+    pub(crate) fn drain(&self) -> Vec<(Instant, Hint)> {
+        std::mem::take(&mut crate::sync::lock(&self.state).hints)
+    }
+}
+
+/// Time, cancellation and the engine's services, as a source sees them.
+///
+/// A source written outside this crate uses [`sleep`](Context::sleep), [`cancelled`](Context::cancelled)
+/// and [`warn`](Context::warn).
+#[derive(Clone)]
+pub struct Context {
+    services: Arc<dyn Services>,
+    token: CancellationToken,
+    group: Arc<Group>,
+    warnings: Arc<dyn Fn(String) + Send + Sync>,
+    /// What the documents are for: the environment's names are made from it.
+    pub(crate) schema: &'static crate::schema::meta::Schema,
+    /// Interval of the content poll; zero turns it off.
+    pub(crate) poll: Duration,
+    /// Largest document that is read.
+    pub(crate) max_bytes: usize,
+}
+
+/// What the sources of one configuration know of each other: who is about to bring something.
+pub(crate) struct Group {
+    stirring: std::sync::atomic::AtomicUsize,
+    /// How many watched files the configuration has: one alone is read at once.
+    followed: std::sync::atomic::AtomicUsize,
+    changed: tokio::sync::Notify,
+}
+
+impl Group {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { stirring: 0.into(), followed: 0.into(), changed: tokio::sync::Notify::new() })
+    }
+
+    /// How many sources are about to bring something.
+    pub(crate) fn stirring(&self) -> usize {
+        self.stirring.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// Ends when a source stops stirring.
+    pub(crate) async fn calmer(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// While it lives, the engine holds back what other sources bring, up to its ceiling.
+#[must_use = "the engine waits for this source only while the guard lives"]
+pub struct Stirring(Arc<Group>);
+
+impl Drop for Stirring {
+    fn drop(&mut self) {
+        self.0.stirring.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+        self.0.changed.notify_one();
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        services: Arc<dyn Services>,
+        token: CancellationToken,
+        group: Arc<Group>,
+        warnings: Arc<dyn Fn(String) + Send + Sync>,
+        schema: &'static crate::schema::meta::Schema,
+        poll: Duration,
+        max_bytes: usize,
+    ) -> Self {
+        Self { services, token, group, warnings, schema, poll, max_bytes }
+    }
+
+    /// The clock: monotonic.
+    pub fn now(&self) -> Instant {
+        self.services.now()
+    }
+
+    /// Ends after `duration`.
+    pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.services.sleep_until(self.now() + duration)
+    }
+
+    /// Ends at `at`.
+    pub fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+        self.services.sleep_until(at)
+    }
+
+    /// The token that stops this source; its children are the source's to hand on.
+    pub fn cancelled(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    /// Says something that the user should know and that stops nothing. The same text is told once.
+    pub fn warn(&self, message: impl Into<String>) {
+        (self.warnings)(message.into());
+    }
+
+    /// Says that this source is about to bring a change, so that it comes in one version with what
+    /// other sources bring meanwhile. The engine waits 300 ms at most.
+    pub fn stirring(&self) -> Stirring {
+        self.group.stirring.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
+        Stirring(self.group.clone())
+    }
+
+    /// Counts `more` followed files of this configuration.
+    pub(crate) fn follow(&self, more: usize) {
+        self.group.followed.fetch_add(more, std::sync::atomic::Ordering::AcqRel);
+    }
+
+    /// Whether this configuration follows one file and no other.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.group.followed.load(std::sync::atomic::Ordering::Acquire) <= 1
+    }
+
+    pub(crate) fn services(&self) -> &Arc<dyn Services> {
+        &self.services
+    }
+}

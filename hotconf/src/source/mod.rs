@@ -1,0 +1,60 @@
+//! Where configuration comes from: one small trait for files, stores and tests.
+//!
+//! The engine pulls; a source spawns nothing and holds no callback; cancelling is dropping a future.
+//! Delivery is level-triggered: what arrives is the state as of now, so a lost or a doubled hint is
+//! harmless.
+
+mod context;
+mod error;
+mod update;
+
+pub(crate) mod args;
+pub(crate) mod combinators;
+pub(crate) mod env;
+pub(crate) mod file;
+pub(crate) mod inline;
+
+pub use context::{Context, Stirring};
+pub(crate) use context::{Hint, Inbox, Services, WatchFailure, Watching};
+pub use error::{SourceError, SourceErrorKind};
+pub(crate) use update::Content;
+pub use update::{Cursor, Update, Verdict};
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A boxed future that can be sent to another thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A place that configuration comes from.
+///
+/// The engine calls [`next`](Source::next) again and again, and drops the future to cancel. A source
+/// has no thread, task or callback of its own.
+pub trait Source: Send + 'static {
+    /// Names this source in errors, events and logs, e.g. `etcd http://10.0.0.1:2379 /shop/`.
+    fn describe(&self) -> Cow<'_, str>;
+
+    /// The first call answers at once with everything; later calls wait for what follows.
+    ///
+    /// # Cancel safety
+    ///
+    /// An implementation must lose no change when the future is dropped: what was not returned is
+    /// returned by the next call.
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>>;
+
+    /// Makes the following `next` answer at once: reload on demand, full resync.
+    fn refresh(&mut self) {}
+
+    /// Told once per update what became of it.
+    fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
+        let _ = (cursor, verdict);
+    }
+
+    /// Whether there can be anything to wait for after the first answer.
+    ///
+    /// `false` (environment, arguments): the engine does not wait on it, and asks again on `reload`.
+    fn is_live(&self) -> bool {
+        true
+    }
+}

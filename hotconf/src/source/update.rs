@@ -1,0 +1,79 @@
+//! What a source brings, and what it is told of it.
+
+use super::SourceError;
+use crate::format::Format;
+use crate::value::Document;
+use std::sync::Arc;
+
+/// Where in a source's history an update stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// Which history.
+    pub epoch: u64,
+    /// The place in it; 0 where places cannot be compared.
+    pub order: u64,
+    /// Verbatim, for the server.
+    pub token: Option<Box<str>>,
+}
+
+/// What became of an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is in force as of this version.
+    Applied {
+        /// The version that has it.
+        version: u64,
+    },
+    /// It says what was in force already.
+    Unchanged,
+    /// It was refused; what it brought before stays in force.
+    Refused,
+    /// A newer one of the same source came before it was looked at.
+    Superseded,
+}
+
+/// The state of a source as of now: a whole document, or nothing.
+#[derive(Clone, Debug)]
+pub struct Update {
+    pub(crate) content: Content,
+    pub(crate) cursor: Cursor,
+}
+
+/// What is in an [`Update`].
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// The documents of the source, lowest first: one of most, several of a directory of fragments.
+    Documents(Vec<Arc<Document>>),
+    /// An optional source that is not there.
+    Absent,
+}
+
+impl Update {
+    /// A text in `format`; `name` is what errors call it, e.g. a path or an address.
+    ///
+    /// # Errors
+    ///
+    /// Every syntax error of the text, with line and column.
+    pub fn parse(format: Format, name: &str, text: &[u8]) -> Result<Self, SourceError> {
+        let doc = crate::format::parse(format, name, text)
+            .map_err(|problems| SourceError::problems(super::SourceErrorKind::Invalid, problems))?;
+        Ok(Self::documents(vec![Arc::new(doc)]))
+    }
+
+    pub(crate) fn documents(docs: Vec<Arc<Document>>) -> Self {
+        Self { content: Content::Documents(docs), cursor: Cursor::default() }
+    }
+
+    /// The source is there and has nothing to say.
+    pub fn absent() -> Self {
+        Self { content: Content::Absent, cursor: Cursor::default() }
+    }
+
+    /// Says where in the source's history it stands.
+    #[must_use]
+    pub fn with_cursor(mut self, cursor: Cursor) -> Self {
+        self.cursor = cursor;
+        self
+    }
+}

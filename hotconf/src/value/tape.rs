@@ -1,0 +1,376 @@
+//! One document as a flat tape of nodes beside its text.
+//!
+//! A parser fills a [`Builder`]; the finished [`Document`] never changes and is shared by the trees
+//! that are merged from it. The rules that hold:
+//!
+//! 1. A table is followed by its entries, each a `Key` node and then the value's subtree; an array by
+//!    its elements' subtrees. `end` is the index just past the subtree.
+//! 2. Strings are slices of the kept text; one that had escapes lies in the arena behind the text.
+//! 3. A table's keys are unique: parsers refuse a second one, with both places.
+//! 4. Lines and columns are worked out when somebody asks, never while parsing.
+
+use crate::origin::Origin;
+use std::sync::{Arc, OnceLock};
+use zeroize::Zeroizing;
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    Null,
+    Bool,
+    /// An integer that fits `i64`.
+    Int,
+    /// An integer above `i64::MAX` that fits `u64`.
+    Uint,
+    Float,
+    /// A string of a typed format.
+    Str,
+    /// Untyped text (environment, arguments, prefix stores): the field's type decides how it is read.
+    Text,
+    /// A date or time of TOML, kept as written; reads as a string.
+    Datetime,
+    Array,
+    Table,
+    Key,
+}
+
+/// One node of a tape: 24 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    kind: Kind,
+    /// Byte offset in the text, or index into `places` for a document without one.
+    pos: u32,
+    /// Index just past this subtree.
+    end: u32,
+    /// The scalar's bits; `start << 32 | len` of a string; the number of entries of a container.
+    bits: u64,
+}
+
+/// A parsed document: its name, its kept text, and the tape.
+pub(crate) struct Document {
+    name: Arc<str>,
+    /// The text as read, then the arena of strings that had escapes. Wiped on drop: it may hold secrets.
+    text: Zeroizing<String>,
+    /// Where the arena begins.
+    text_len: usize,
+    nodes: Vec<Node>,
+    /// Per-node places of a document that was not one text: variables, arguments, keys, files.
+    places: Vec<Origin>,
+    /// Byte offsets at which lines begin, made on the first question.
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl std::fmt::Debug for Document {
+    /// Shows the name and the size only: the text may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Document").field("name", &self.name).field("nodes", &self.nodes.len()).finish()
+    }
+}
+
+impl Document {
+    /// The name under which errors and origins speak of it.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The text as it was read; empty for a document that was not one text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text[..self.text_len]
+    }
+
+    /// Index of the root node.
+    pub(crate) const ROOT: u32 = 0;
+
+    pub(crate) fn kind(&self, node: u32) -> Kind {
+        self.nodes[node as usize].kind
+    }
+
+    /// Index just past the subtree of `node`.
+    pub(crate) fn end(&self, node: u32) -> u32 {
+        self.nodes[node as usize].end
+    }
+
+    /// Number of entries of a table or elements of an array.
+    pub(crate) fn count(&self, node: u32) -> usize {
+        usize::try_from(self.nodes[node as usize].bits).expect("a container's count came from a usize")
+    }
+
+    pub(crate) fn bool(&self, node: u32) -> bool {
+        self.nodes[node as usize].bits != 0
+    }
+
+    pub(crate) fn int(&self, node: u32) -> i64 {
+        self.nodes[node as usize].bits.cast_signed()
+    }
+
+    pub(crate) fn uint(&self, node: u32) -> u64 {
+        self.nodes[node as usize].bits
+    }
+
+    pub(crate) fn float(&self, node: u32) -> f64 {
+        f64::from_bits(self.nodes[node as usize].bits)
+    }
+
+    /// The string of a `Str`, `Text`, `Datetime` or `Key` node.
+    pub(crate) fn str(&self, node: u32) -> &str {
+        let bits = self.nodes[node as usize].bits;
+        let (start, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
+        &self.text[start..start + len]
+    }
+
+    /// The `(key, value)` node indices of a table, in the document's order.
+    pub(crate) fn entries(&self, table: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let end = self.end(table);
+        let mut at = table + 1;
+        std::iter::from_fn(move || {
+            (at < end).then(|| {
+                let key = at;
+                at = self.end(key + 1);
+                (key, key + 1)
+            })
+        })
+    }
+
+    /// The element node indices of an array.
+    pub(crate) fn elements(&self, array: u32) -> impl Iterator<Item = u32> + '_ {
+        let end = self.end(array);
+        let mut at = array + 1;
+        std::iter::from_fn(move || {
+            (at < end).then(|| {
+                let element = at;
+                at = self.end(element);
+                element
+            })
+        })
+    }
+
+    /// Where `node` stands.
+    pub(crate) fn origin(&self, node: u32) -> Origin {
+        let pos = self.nodes[node as usize].pos;
+        if !self.places.is_empty() {
+            return self.places[pos as usize].clone();
+        }
+        let (line, column) = self.line_column(pos as usize);
+        Origin::line(self.name.clone(), line, column)
+    }
+
+    /// Line and column, both from 1, of a byte offset; the column counts characters.
+    pub(crate) fn line_column(&self, offset: usize) -> (u32, u32) {
+        let lines = self.lines.get_or_init(|| line_starts(self.text()));
+        let offset = offset.min(self.text_len);
+        let line = lines.partition_point(|&start| start as usize <= offset);
+        let start = lines[line - 1] as usize;
+        let column = self.text[start..offset].chars().count() + 1;
+        (narrow(line), narrow(column))
+    }
+
+    /// Tells whether two subtrees say the same, wherever they stand: order of keys apart, bit for bit.
+    pub(crate) fn same(&self, node: u32, other: &Self, other_node: u32) -> bool {
+        if std::ptr::eq(self, other) && node == other_node {
+            return true;
+        }
+        let (a, b) = (&self.nodes[node as usize], &other.nodes[other_node as usize]);
+        if a.kind != b.kind {
+            return false;
+        }
+        match a.kind {
+            Kind::Null => true,
+            Kind::Bool | Kind::Int | Kind::Uint | Kind::Float => a.bits == b.bits,
+            Kind::Str | Kind::Text | Kind::Datetime | Kind::Key => self.str(node) == other.str(other_node),
+            Kind::Array => {
+                a.bits == b.bits
+                    && self
+                        .elements(node)
+                        .zip(other.elements(other_node))
+                        .all(|(x, y)| self.same(x, other, y))
+            }
+            Kind::Table => a.bits == b.bits && self.same_entries(node, other, other_node),
+        }
+    }
+
+    /// Compares tables of equal size: in step while the keys come in the same order, else by look-up.
+    fn same_entries(&self, node: u32, other: &Self, other_node: u32) -> bool {
+        let mut theirs = other.entries(other_node);
+        self.entries(node).all(|(key, value)| {
+            let name = self.str(key);
+            match theirs.next() {
+                Some((k, v)) if other.str(k) == name => self.same(value, other, v),
+                _ => other
+                    .entries(other_node)
+                    .find(|&(k, _)| other.str(k) == name)
+                    .is_some_and(|(_, v)| self.same(value, other, v)),
+            }
+        })
+    }
+}
+
+/// Byte offsets at which lines begin; `\n`, `\r\n` and a lone `\r` end one.
+fn line_starts(text: &str) -> Vec<u32> {
+    let bytes = text.as_bytes();
+    let mut starts = vec![0];
+    for (i, &b) in bytes.iter().enumerate() {
+        if b == b'\n' || (b == b'\r' && bytes.get(i + 1) != Some(&b'\n')) {
+            starts.push(narrow(i + 1));
+        }
+    }
+    starts
+}
+
+/// Documents are capped far below 4 GiB before they reach a parser.
+fn narrow(n: usize) -> u32 {
+    u32::try_from(n).expect("a document is smaller than 4 GiB")
+}
+
+/// Fills a tape, depth first, in document order.
+pub(crate) struct Builder {
+    doc: Document,
+}
+
+/// An open container; give it back to [`Builder::close`].
+#[must_use]
+pub(crate) struct Open {
+    node: u32,
+}
+
+impl Builder {
+    /// A document with one text; `pos` of every node is a byte offset in it.
+    pub(crate) fn new(name: impl Into<Arc<str>>, text: String) -> Self {
+        let text_len = text.len();
+        Self {
+            doc: Document {
+                name: name.into(),
+                text: Zeroizing::new(text),
+                text_len,
+                nodes: Vec::new(),
+                places: Vec::new(),
+                lines: OnceLock::new(),
+            },
+        }
+    }
+
+    /// A document made of single values; `pos` of every node is what [`Builder::place`] returned.
+    pub(crate) fn keyed(name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        let mut builder = Self::new(name.clone(), String::new());
+        // Place 0 is the source as a whole, for the tables in between.
+        builder.doc.places.push(Origin::whole(name));
+        builder
+    }
+
+    /// Registers where the following values of a keyed document come from.
+    pub(crate) fn place(&mut self, origin: Origin) -> usize {
+        self.doc.places.push(origin);
+        self.doc.places.len() - 1
+    }
+
+    /// The text, for parsers that read it from here while they fill the tape.
+    pub(crate) fn text(&self) -> &str {
+        self.doc.text()
+    }
+
+    /// Number of nodes so far, to hold a limit.
+    pub(crate) fn len(&self) -> usize {
+        self.doc.nodes.len()
+    }
+
+    fn push(&mut self, kind: Kind, pos: usize, bits: u64) {
+        let end = narrow(self.doc.nodes.len() + 1);
+        self.doc.nodes.push(Node { kind, pos: narrow(pos), end, bits });
+    }
+
+    fn slice(&mut self, kind: Kind, pos: usize, start: usize, len: usize) {
+        self.push(kind, pos, u64::from(narrow(start)) << 32 | u64::from(narrow(len)));
+    }
+
+    fn owned(&mut self, kind: Kind, pos: usize, s: &str) {
+        let start = self.doc.text.len();
+        self.grow(s.len());
+        self.doc.text.push_str(s);
+        self.slice(kind, pos, start, s.len());
+    }
+
+    /// Makes room without leaving an unwiped copy of the text behind.
+    fn grow(&mut self, more: usize) {
+        let text = &mut self.doc.text;
+        if text.capacity() - text.len() < more {
+            let mut larger = String::with_capacity((text.len() + more).max(text.len() * 2));
+            larger.push_str(text);
+            // The old buffer is wiped as it drops.
+            *text = Zeroizing::new(larger);
+        }
+    }
+
+    pub(crate) fn null(&mut self, pos: usize) {
+        self.push(Kind::Null, pos, 0);
+    }
+
+    pub(crate) fn bool(&mut self, pos: usize, value: bool) {
+        self.push(Kind::Bool, pos, u64::from(value));
+    }
+
+    pub(crate) fn int(&mut self, pos: usize, value: i64) {
+        self.push(Kind::Int, pos, value.cast_unsigned());
+    }
+
+    /// An unsigned integer: stored as `Int` where it fits, so that equal numbers are equal nodes.
+    pub(crate) fn uint(&mut self, pos: usize, value: u64) {
+        let kind = if i64::try_from(value).is_ok() { Kind::Int } else { Kind::Uint };
+        self.push(kind, pos, value);
+    }
+
+    pub(crate) fn float(&mut self, pos: usize, value: f64) {
+        self.push(Kind::Float, pos, value.to_bits());
+    }
+
+    /// A string (`Str`, `Text`, `Datetime`) that is a slice of the text: byte offset and length.
+    pub(crate) fn str_slice(&mut self, kind: Kind, pos: usize, start: usize, len: usize) {
+        self.slice(kind, pos, start, len);
+    }
+
+    /// A string (`Str`, `Text`, `Datetime`) that does not stand in the text as it reads.
+    pub(crate) fn str_owned(&mut self, kind: Kind, pos: usize, s: &str) {
+        self.owned(kind, pos, s);
+    }
+
+    /// The key of the value that is pushed next, a slice of the text.
+    pub(crate) fn key_slice(&mut self, pos: usize, start: usize, len: usize) {
+        self.slice(Kind::Key, pos, start, len);
+    }
+
+    /// The key of the value that is pushed next.
+    pub(crate) fn key_owned(&mut self, pos: usize, key: &str) {
+        self.owned(Kind::Key, pos, key);
+    }
+
+    /// Opens a table; push key and value in turn, then [`close`](Self::close).
+    pub(crate) fn table(&mut self, pos: usize) -> Open {
+        self.open(Kind::Table, pos)
+    }
+
+    /// Opens an array; push its elements, then [`close`](Self::close).
+    pub(crate) fn array(&mut self, pos: usize) -> Open {
+        self.open(Kind::Array, pos)
+    }
+
+    fn open(&mut self, kind: Kind, pos: usize) -> Open {
+        let node = narrow(self.doc.nodes.len());
+        self.push(kind, pos, 0);
+        Open { node }
+    }
+
+    /// Closes a container that now has `count` entries or elements.
+    pub(crate) fn close(&mut self, open: Open, count: usize) {
+        let end = narrow(self.doc.nodes.len());
+        let node = &mut self.doc.nodes[open.node as usize];
+        node.end = end;
+        node.bits = count as u64;
+    }
+
+    /// The finished document. A builder that got no node gives an empty table.
+    pub(crate) fn finish(mut self) -> Document {
+        if self.doc.nodes.is_empty() {
+            self.push(Kind::Table, 0, 0);
+        }
+        self.doc
+    }
+}
