@@ -1,1 +1,3 @@
-//! stub
+//! The tests of behaviour, through the public API; one file a stage.
+
+mod structure;
