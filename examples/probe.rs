@@ -81,9 +81,10 @@ async fn main() -> io::Result<ExitCode> {
     }
     // What comes after this is nobody's business: `stopped` is the last line.
     drop(bound);
-    let stopped = config.shutdown(Duration::from_millis(500)).await;
+    // An error says that something outlived the grace; the process ends it all the same.
+    let _ = config.shutdown(Duration::from_millis(500)).await;
     say(&json!({ "ev": "stopped" }))?;
-    Ok(if stopped.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says what is published and what happens, until the configuration ends.
