@@ -4,4 +4,5 @@ mod lifecycle;
 mod promises;
 mod runtimes;
 mod saves;
+mod structure;
 mod support;
