@@ -55,7 +55,7 @@ fn main() {
                 "live char" => drop(black_box(letter.get())),
                 "live Duration" => drop(black_box(timeout.get())),
                 "live Option<u32>" => drop(black_box(limit.get())),
-                "reader" => drop(black_box(reader.read().n)),
+                "reader" => drop(black_box(reader.load().n)),
                 "load" => drop(black_box(config.load().n)),
                 other => panic!("no case {other}"),
             }
@@ -72,7 +72,7 @@ fn main() {
             vec![
                 Case::new("relaxed atomic", || sum(&mut || atomic.load(Ordering::Relaxed))),
                 Case::new("live", || sum(&mut || live.get())),
-                Case::new("reader", || sum(&mut || fast.read().n)),
+                Case::new("reader", || sum(&mut || fast.load().n)),
                 Case::new("load", || sum(&mut || config.load().n)),
                 Case::new("snapshot", || sum(&mut || config.snapshot().n)),
                 Case::new("arc_swap load", || sum(&mut || **swap.load())),

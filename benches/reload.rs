@@ -74,7 +74,7 @@ fn ours(dir: &Path, rounds: u64, rest: Duration) -> (Vec<f64>, Vec<f64>, u64) {
         let begun = Instant::now();
         replace(&path, &text);
         // Spinning would take the second core away from nobody: one reader, one engine.
-        while reader.read().s0.limit != limit {
+        while reader.load().s0.limit != limit {
             std::hint::spin_loop();
         }
         visible.push(begun.elapsed().as_nanos() as f64);

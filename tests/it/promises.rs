@@ -36,7 +36,7 @@ fn a_reader_never_sees_two_versions_mixed() {
                 let mut last = 0;
                 while !stop.load(Ordering::Relaxed) {
                     assert!(config.load().is_whole());
-                    let now = reader.read();
+                    let now = reader.load();
                     assert!(now.is_whole() && now.a >= last, "never backwards");
                     last = now.a;
                 }

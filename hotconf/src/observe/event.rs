@@ -86,6 +86,14 @@ impl Applied {
     }
 }
 
+impl fmt::Display for FieldChange {
+    /// One line: `http.timeout: 5s -> 2s (shop.toml:8:11)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".to_owned());
+        write!(f, "{}: {} -> {} ({})", self.path, show(&self.old), show(&self.new), self.origin)
+    }
+}
+
 impl fmt::Debug for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Applied").field("version", &self.version()).field("changes", &self.changes()).finish()
@@ -179,16 +187,7 @@ impl fmt::Display for Event {
             Self::Applied(applied) => {
                 write!(f, "version {} applied", applied.version())?;
                 for (i, change) in applied.changes().iter().enumerate() {
-                    let show = |v: &Option<String>| v.clone().unwrap_or_else(|| "unset".to_owned());
-                    write!(
-                        f,
-                        "{} {}: {} -> {} ({})",
-                        if i == 0 { ":" } else { "," },
-                        change.path,
-                        show(&change.old),
-                        show(&change.new),
-                        change.origin
-                    )?;
+                    write!(f, "{} {change}", if i == 0 { ":" } else { "," })?;
                 }
                 Ok(())
             }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// # struct App { #[hotconf(default = 2)] workers: u32 }
 /// let config = Hot::fixed(App { workers: 4 });
 /// let mut fast = config.reader();
-/// assert_eq!(fast.read().workers, 4);
+/// assert_eq!(fast.load().workers, 4);
 /// ```
 pub struct Reader<T> {
     core: Arc<Core<T>>,
@@ -36,7 +36,7 @@ impl<T> Reader<T> {
 
     /// The version in force, for this piece of work.
     #[inline]
-    pub fn read(&mut self) -> &T {
+    pub fn load(&mut self) -> &T {
         let generation = self.core.cell.generation();
         if generation != self.seen {
             self.renew(generation);
@@ -44,7 +44,7 @@ impl<T> Reader<T> {
         &self.current
     }
 
-    /// The version that [`read`](Self::read) returned last, owned.
+    /// The version that [`load`](Self::load) returned last, owned.
     pub fn snapshot(&self) -> Snapshot<T> {
         self.current.clone()
     }
