@@ -288,3 +288,85 @@ impl<'t> Parser<'t> {
         Fault::new(self.at, format!("expected {what}, found {found}"))
     }
 }
+
+// The helpers read all formats.
+#[cfg(all(test, feature = "json", feature = "toml", feature = "yaml"))]
+mod tests {
+    use super::super::Format::Json;
+    use super::super::tests::{refusals, value};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn escapes_read_and_half_surrogates_do_not() {
+        let text = r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00x","\u006b":""}"#;
+        assert_eq!(value(Json, text), json!({"a": "\"\\/\u{8}\u{c}\n\r\té😀x", "k": ""}));
+        for half in [r"\ud83d", r"\ude00", r"\ud83d\u0041", r"\ud83dx", r"\u12", r"\x41", "\u{1}", "\n"] {
+            assert_eq!(refusals(Json, format!("{{\"a\":\"{half}\"}}")).len(), 1, "{half}");
+        }
+    }
+
+    #[test]
+    fn a_fault_says_what_was_expected_and_where() {
+        for (text, expected) in [
+            ("{\"a\": 1,}", "1:9: expected a key in `\"`, found `}`"),
+            ("{\"a\" 1}", "1:6: expected `:`, found a number"),
+            ("{\"a\": [1 2]}", "1:10: expected `,` or `]`, found a number"),
+            ("{\"a\": tru}", "1:7: expected a value, found something else"),
+            ("{\"a\": 01}", "1:7: expected a number without leading zeros"),
+            ("{\"a\": 1.}", "1:9: expected a digit, found `}`"),
+            ("{\"a\": \"x", "1:9: expected `\"`, found the end of the document"),
+            ("{\n} x", "2:3: expected the end of the document, found something else"),
+            ("[]", "1:1: expected `{`: the whole document is one object, found `[`"),
+        ] {
+            assert_eq!(refusals(Json, text), [expected]);
+        }
+    }
+
+    fn documents() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            (-1e9..1e9).prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        let any_value = leaf.prop_recursive(3, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::hash_map(any::<String>(), inner, 0..5)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        });
+        prop::collection::hash_map(any::<String>(), any_value, 0..6)
+            .prop_map(|map| Value::Object(map.into_iter().collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn what_serde_json_writes_reads_as_the_same(document in documents()) {
+            prop_assert_eq!(&value(Json, &document.to_string()), &document);
+            let pretty = serde_json::to_string_pretty(&document).unwrap();
+            prop_assert_eq!(&value(Json, &pretty), &document);
+        }
+
+        #[test]
+        fn what_reads_is_json_and_what_does_not_is_none(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\\n\"", "1", "-0.5e1", "01", "-", "null", "true", " ",
+                ]),
+                0..14,
+            )
+        ) {
+            let text = format!("{{\"x\":{}}}", parts.concat());
+            match super::super::parse(Json, "doc", text.as_bytes()) {
+                Ok(_) => prop_assert!(serde_json::from_str::<Value>(&text).is_ok()),
+                // serde_json takes a duplicate key; nothing else that we refuse.
+                Err(all) if all.iter().any(|p| p.message().contains("duplicate")) => {}
+                Err(_) => prop_assert!(serde_json::from_str::<Value>(&text).is_err()),
+            }
+        }
+    }
+}

@@ -188,5 +188,5 @@ fn offset_in(text: &str, part: &str) -> Option<usize> {
     (offset + part.len() <= text.len()).then_some(offset)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "json", feature = "toml", feature = "yaml"))]
 mod tests;

@@ -63,3 +63,7 @@ fn after(nodes: &[Node<'_>], index: usize) -> usize {
         What::Scalar { .. } | What::Alias(_) => index + 1,
     }
 }
+
+// The helpers read all formats.
+#[cfg(all(test, feature = "json", feature = "toml", feature = "yaml"))]
+mod tests;
