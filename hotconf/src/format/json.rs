@@ -96,6 +96,8 @@ impl<'t> Parser<'t> {
     fn peek(&mut self) -> Option<u8> {
         loop {
             match self.bytes.get(self.at) {
+                // Indentation makes up much of a document.
+                Some(b' ') if self.bytes[self.at..].starts_with(b"        ") => self.at += 8,
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
                 other => return other.copied(),
             }
@@ -215,6 +217,7 @@ impl<'t> Parser<'t> {
         let mut run = self.at;
         let mut owned = String::new();
         loop {
+            self.at += plain_run(&self.bytes[self.at..]);
             match self.bytes.get(self.at) {
                 Some(b'"') => {
                     let rest = &self.text[run..self.at];
@@ -233,6 +236,7 @@ impl<'t> Parser<'t> {
                 Some(0..=0x1f) => {
                     return Err(Fault::new(self.at, "expected control characters in strings as escapes"));
                 }
+                // Not in a run because it stands near the end.
                 Some(_) => self.at += 1,
                 None => return Err(self.expected("`\"`")),
             }
@@ -287,6 +291,26 @@ impl<'t> Parser<'t> {
         };
         Fault::new(self.at, format!("expected {what}, found {found}"))
     }
+}
+
+/// How many bytes from the start are surely inside a string as they are, told eight at a time.
+fn plain_run(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Marks the bytes of `word` below `limit`, which is at most 128; exact up to the first such byte.
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    let mut run = 0;
+    for chunk in bytes.chunks_exact(8) {
+        let word = u64::from_le_bytes(chunk.try_into().expect("a chunk has eight bytes"));
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let escape = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let special = quote | escape | below(word, 0x20);
+        if special != 0 {
+            return run + special.trailing_zeros() as usize / 8;
+        }
+        run += 8;
+    }
+    run
 }
 
 // The helpers read all formats.

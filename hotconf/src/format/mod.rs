@@ -112,7 +112,7 @@ pub(crate) fn parse_with(
     limits: &Limits,
 ) -> Result<Document, Vec<Problem>> {
     let limits = Limits { depth: limits.depth.min(Limits::DEEPEST), ..*limits };
-    let text = text::decode(name, bytes, &limits).map_err(|problem| vec![problem])?;
+    let text = text::decode(name, bytes, &limits)?;
     let parsed = match format {
         #[cfg(feature = "toml")]
         Format::Toml => toml::parse(name, text, &limits),

@@ -11,7 +11,7 @@ pub(super) fn read(format: Format, text: impl AsRef<[u8]>) -> Document {
 
 /// The problems as `line:column: message`.
 pub(super) fn refusals(format: Format, text: impl AsRef<[u8]>) -> Vec<String> {
-    let problems = parse(format, "doc", text.as_ref()).err().expect("the document is refused");
+    let problems = parse(format, "doc", text.as_ref()).expect_err("the document is refused");
     problems
         .iter()
         .map(|problem| {
@@ -163,7 +163,7 @@ fn every_problem_of_a_document_is_told() {
 fn limits_are_held() {
     let limits = Limits { bytes: 100, depth: 3, nodes: 12 };
     let fails = |format, text: &str| {
-        let problems = parse_with(format, "doc", text.as_bytes(), &limits).err().expect(text);
+        let problems = parse_with(format, "doc", text.as_bytes(), &limits).expect_err(text);
         problems[0].message().to_owned()
     };
     for (format, deep, many) in [

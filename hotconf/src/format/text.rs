@@ -7,31 +7,29 @@ use super::Limits;
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 
-/// The text of a document, or why there is none.
-pub(super) fn decode<'b>(name: &str, bytes: &'b [u8], limits: &Limits) -> Result<&'b str, Problem> {
-    let whole = |message: String| Problem::new(ProblemKind::Syntax, "", message).at(Origin::whole(name));
+/// The text of a document, or what is wrong with it.
+pub(super) fn decode<'b>(name: &str, bytes: &'b [u8], limits: &Limits) -> Result<&'b str, Vec<Problem>> {
+    let refuse =
+        |message: String, origin| Err(vec![Problem::new(ProblemKind::Syntax, "", message).at(origin)]);
     // The tape holds offsets in 32 bits; half of them are left to the strings that had escapes.
-    if bytes.len() > limits.bytes.min(1 << 31) {
-        let (found, most) = (bytes.len(), limits.bytes);
-        return Err(whole(format!("expected at most {most} bytes, found {found}")));
+    let most = limits.bytes.min(1 << 31);
+    if bytes.len() > most {
+        let message = format!("expected at most {most} bytes, found {}", bytes.len());
+        return refuse(message, Origin::whole(name));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    std::str::from_utf8(bytes)
-        .map_err(|error| match wide(bytes) {
-            Some(encoding) => whole(format!("expected UTF-8, found {encoding}: save the file as UTF-8")),
-            None => {
-                let good = &bytes[..error.valid_up_to()];
-                let good = std::str::from_utf8(good).expect("the error says that it is valid up to here");
-                let (line, column) = end_of(good);
-                let message = "expected UTF-8, found a byte that is not: save the file as UTF-8";
-                Problem::new(ProblemKind::Syntax, "", message).at(Origin::line(name, line, column))
-            }
-        })
-        .and_then(|text| match wide(bytes) {
-            // UTF-16 of plain ASCII is valid UTF-8, full of NUL.
-            Some(encoding) => Err(whole(format!("expected UTF-8, found {encoding}: save the file as UTF-8"))),
-            None => Ok(text),
-        })
+    // Asked first: UTF-16 of plain ASCII is valid UTF-8, full of NUL.
+    if let Some(encoding) = wide(bytes) {
+        let message = format!("expected UTF-8, found {encoding}: save the file as UTF-8");
+        return refuse(message, Origin::whole(name));
+    }
+    std::str::from_utf8(bytes).or_else(|error| {
+        let good = &bytes[..error.valid_up_to()];
+        let good = std::str::from_utf8(good).expect("the error says that it is valid up to here");
+        let (line, column) = end_of(good);
+        let message = "expected UTF-8, found a byte that is not: save the file as UTF-8";
+        refuse(message.to_owned(), Origin::line(name, line, column))
+    })
 }
 
 /// Names an encoding of two or four bytes a character, told by its mark or by where the zeros are.

@@ -70,7 +70,7 @@ impl<'d, 't> Fill<'d, 't> {
             return;
         }
         let open = self.builder.array(pos);
-        for element in array.iter() {
+        for element in array {
             self.value(element, depth);
         }
         self.builder.close(open, array.len());
@@ -154,8 +154,8 @@ fn first_place(text: &str, span: Range<usize>) -> Option<(String, usize)> {
     while text.contains(&marker) {
         marker.push('_');
     }
-    let marked = format!("{}{marker}{}", &text[..span.start], &text[span.end..]);
-    let (root, _) = DeTable::parse_recoverable(&marked);
+    let text = format!("{}{marker}{}", &text[..span.start], &text[span.end..]);
+    let (root, _) = DeTable::parse_recoverable(&text);
     let first = table_with(root.get_ref(), &marker)?.get_key_value(key.as_str())?.0.span().start;
     (first < span.start).then_some((key, first))
 }

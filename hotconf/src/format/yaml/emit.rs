@@ -82,7 +82,7 @@ impl<'n> Emit<'n, '_> {
 
     fn mapping(&mut self, index: usize, end: usize, depth: usize) -> Step {
         let at = self.nodes[index].at;
-        if self.check_keys(index, end)? {
+        if self.check_keys(index, end) {
             let mut entries = Vec::new();
             self.merged(index, end, &mut HashSet::new(), &mut entries, depth)?;
             let open = self.builder.table(at);
@@ -116,7 +116,7 @@ impl<'n> Emit<'n, '_> {
     }
 
     /// Refuses keys that are no scalars or stand twice; tells whether there is a merge key.
-    fn check_keys(&mut self, index: usize, end: usize) -> Result<bool, Fault> {
+    fn check_keys(&mut self, index: usize, end: usize) -> bool {
         self.keys.clear();
         let mut merge = false;
         let mut key = index + 1;
@@ -133,7 +133,7 @@ impl<'n> Emit<'n, '_> {
         self.duplicates.find(keys, |first, later| {
             faults.push(Fault::duplicate(&keys[later].name, keys[later].at, keys[first].at));
         });
-        Ok(merge)
+        merge
     }
 
     /// Collects the entries of a mapping and then those that it merges in; the first of a name wins.

@@ -1,4 +1,4 @@
-//! YAML alone: aliases, merge keys, tags, documents; and serde_yaml as the oracle.
+//! YAML alone: aliases, merge keys, tags, documents; and `serde_yaml` as the oracle.
 
 use super::super::tests::{read, refusals, value};
 use crate::format::Format::Yaml;
@@ -106,7 +106,7 @@ fn bombs_are_refused_fast() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
 
-/// What serde_yaml reads, or `None` where it refuses.
+/// What `serde_yaml` reads, or `None` where it refuses.
 fn oracle(text: &str) -> Option<Json> {
     let mut value: serde_yaml::Value = serde_yaml::from_str(text).ok()?;
     value.apply_merge().ok()?;
