@@ -59,6 +59,15 @@ impl Format {
         }
     }
 
+    /// Tells whether this build reads the format.
+    fn is_on(self) -> bool {
+        match self {
+            Self::Toml => cfg!(feature = "toml"),
+            Self::Yaml => cfg!(feature = "yaml"),
+            Self::Json => cfg!(feature = "json"),
+        }
+    }
+
     /// The format's name as a person writes it; its lower case is the Cargo feature.
     fn name(self) -> &'static str {
         match self {
@@ -111,9 +120,12 @@ pub(crate) fn parse_with(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<Document, Vec<Problem>> {
+    if !format.is_on() {
+        return Err(vec![feature_is_off(format, name)]);
+    }
     let limits = Limits { depth: limits.depth.min(Limits::DEEPEST), ..*limits };
     let text = text::decode(name, bytes, &limits)?;
-    let parsed = match format {
+    let parsed: Result<Document, Vec<Fault>> = match format {
         #[cfg(feature = "toml")]
         Format::Toml => toml::parse(name, text, &limits),
         #[cfg(feature = "yaml")]
@@ -121,7 +133,7 @@ pub(crate) fn parse_with(
         #[cfg(feature = "json")]
         Format::Json => json::parse(name, text, &limits),
         #[allow(unreachable_patterns, reason = "with every format's feature on no format is left")]
-        _ => return Err(vec![feature_is_off(format, name)]),
+        _ => unreachable!("a format whose feature is off was refused above"),
     };
     parsed.map_err(|faults| problems(name, text, faults))
 }
@@ -190,3 +202,15 @@ fn offset_in(text: &str, part: &str) -> Option<usize> {
 
 #[cfg(all(test, feature = "json", feature = "toml", feature = "yaml"))]
 mod tests;
+
+#[cfg(all(test, not(feature = "json")))]
+mod tests_without {
+    use super::*;
+
+    #[test]
+    fn a_format_that_is_off_names_its_feature() {
+        let problems = parse(Format::Json, "shop.json", b"{}").expect_err("the feature is off");
+        assert_eq!(problems[0].kind(), ProblemKind::Usage);
+        assert!(problems[0].to_string().contains("turn on the feature `json`"), "{}", problems[0]);
+    }
+}
