@@ -133,7 +133,7 @@ pub(crate) fn parse_with(
         #[cfg(feature = "json")]
         Format::Json => json::parse(name, text, &limits),
         #[allow(unreachable_patterns, reason = "with every format's feature on no format is left")]
-        _ => unreachable!("a format whose feature is off was refused above"),
+        _ => Err(vec![Fault::new(text.len(), "found a format that this program does not read")]),
     };
     parsed.map_err(|faults| problems(name, text, faults))
 }

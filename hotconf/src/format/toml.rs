@@ -12,6 +12,10 @@ use std::ops::Range;
 
 /// Parses `text`; on failure every fault that the parser can tell after recovering from the first.
 pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document, Vec<Fault>> {
+    // A parsed node takes some 90 bytes: what is far too large is told before it is parsed.
+    if text.len() > limits.nodes && least_nodes(text.as_bytes()) > limits.nodes {
+        return Err(vec![Fault::new(0, Limits::too_many(limits.nodes))]);
+    }
     let root = DeTable::parse(text).map_err(|first| syntax_faults(text, first))?;
     let mut fill = Fill {
         builder: Builder::new(name, text.to_owned()),
@@ -23,6 +27,38 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document,
     };
     fill.table(0, root.get_ref(), 1);
     if fill.faults.is_empty() { Ok(fill.builder.finish()) } else { Err(fill.faults) }
+}
+
+/// Counts `=` and `,` outside strings and comments: a document has at least as many nodes.
+fn least_nodes(bytes: &[u8]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'#' => at += bytes[at..].iter().take_while(|&&b| b != b'\n').count(),
+            b'"' | b'\'' => at = after_string(bytes, at, byte),
+            _ => {
+                count += usize::from(matches!(byte, b'=' | b','));
+                at += 1;
+            }
+        }
+    }
+    count
+}
+
+/// Where the string that `quote` opens ends; one of a single line ends with the line at the latest.
+fn after_string(bytes: &[u8], start: usize, quote: u8) -> usize {
+    let fence: &[u8] = if bytes[start..].starts_with(&[quote; 3]) { &[quote; 3] } else { &[quote] };
+    let mut at = start + fence.len();
+    while let Some(&byte) = bytes.get(at) {
+        if bytes[at..].starts_with(fence) {
+            return at + fence.len();
+        }
+        if byte == b'\n' && fence.len() == 1 {
+            return at;
+        }
+        at += if byte == b'\\' && quote == b'"' { 2 } else { 1 };
+    }
+    at
 }
 
 type Entry<'d, 't> = (&'d Spanned<DeString<'t>>, &'d Spanned<DeValue<'t>>);
@@ -173,5 +209,23 @@ fn within<'d, 't>(value: &'d DeValue<'t>, key: &str) -> Option<&'d DeTable<'t>> 
         DeValue::Table(table) => table_with(table, key),
         DeValue::Array(array) => array.iter().find_map(|element| within(element.get_ref(), key)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::least_nodes;
+
+    #[test]
+    fn strings_and_comments_do_not_count_as_nodes() {
+        for (text, least) in [
+            ("a = 1\nb = [1, 2]", 3),
+            ("a = \"x,=\\\",\" # ,,", 1),
+            ("a = \'\'\'\n,,'',\'\'\'\nb = 1", 2),
+            ("a = \"\"\"\n,\\\"\"\",\"\"\"\nb = 'c,\\'", 2),
+            ("\"a", 0),
+        ] {
+            assert_eq!(least_nodes(text.as_bytes()), least, "{text}");
+        }
     }
 }
