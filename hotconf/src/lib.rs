@@ -33,9 +33,13 @@ pub mod testing;
 
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
+pub use layer::{Candidate, Explanation, Explanations};
 pub use load::HotConf;
 pub use origin::Origin;
+#[cfg(feature = "clap")]
+pub use source::Clap;
 pub use source::{
-    BoxFuture, Context, Cursor, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
+    Args, BoxFuture, Context, Cursor, Env, Inline, InlineHandle, Source, SourceError, SourceErrorKind,
+    SourceExt, Stirring, Update, Verdict,
 };
 pub use value::Value;
