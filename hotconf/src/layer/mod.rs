@@ -6,6 +6,8 @@
 
 pub(crate) mod explain;
 pub(crate) mod merge;
+#[cfg(test)]
+mod samples;
 pub(crate) mod stack;
 mod unknown;
 

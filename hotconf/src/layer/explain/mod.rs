@@ -274,3 +274,6 @@ fn default_text(field: &FieldMeta, secret: bool) -> Option<String> {
 fn is_secret(field: &FieldMeta) -> bool {
     field.secret || field.ty.contains("Secret")
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ mod fields;
 mod lists;
 mod open;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub(super) use open::{Opened, open};
 
