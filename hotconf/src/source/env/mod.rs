@@ -227,3 +227,110 @@ fn is_service_link(local: &str) -> bool {
         || local.contains("SERVICE_PORT")
         || (local.contains("PORT_") && (local.contains("_TCP") || local.contains("_UDP")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Merge, Shape};
+
+    const fn leaf(name: &'static str, ty: &'static str) -> FieldMeta {
+        FieldMeta {
+            name,
+            doc: "",
+            ty,
+            shape: Shape::Leaf,
+            default: Fallback::Required,
+            range: None,
+            restart: false,
+            secret: false,
+            deprecated: None,
+            merge: Merge::Replace,
+            env: None,
+            number: 0,
+        }
+    }
+
+    static FLAG: Schema = Schema {
+        body: Body::Struct(Group {
+            fields: &[leaf("on", "bool"), leaf("a_on", "bool")],
+            names: &[("a_on", 1, false), ("on", 0, false)],
+        }),
+        ..*Schema::EMPTY
+    };
+
+    static ROOT: Schema = Schema {
+        body: Body::Struct(Group {
+            fields: &[
+                leaf("port", "u16"),
+                leaf("maxSize", "String"),
+                FieldMeta { shape: Shape::Map(&FLAG), ..leaf("flags", "HashMap<String, Flag>") },
+                leaf("labels", "HashMap<String, u32>"),
+                FieldMeta { env: Some("DATABASE_URL"), ..leaf("db", "String") },
+            ],
+            names: &[
+                ("db", 4, false),
+                ("flags", 2, false),
+                ("labels", 3, false),
+                ("maxSize", 1, false),
+                ("port", 0, false),
+            ],
+        }),
+        ..*Schema::EMPTY
+    };
+
+    fn read(vars: &[(&str, &str)]) -> Result<(String, Vec<String>), String> {
+        let vars = vars.iter().map(|(k, v)| ((*k).into(), (*v).into()));
+        let origin = |name: &str| Origin::named("env", name);
+        let (doc, warnings) =
+            document(&ROOT, &[], Some("SHOP"), vars, "env", origin).map_err(|e| e.to_string())?;
+        Ok((show(&doc, Document::ROOT), warnings))
+    }
+
+    fn show(doc: &Document, node: u32) -> String {
+        if doc.kind(node) != crate::value::Kind::Table {
+            return doc.str(node).to_owned();
+        }
+        let entries: Vec<String> =
+            doc.entries(node).map(|(k, v)| format!("{}={}", doc.str(k), show(doc, v))).collect();
+        format!("{{{}}}", entries.join(" "))
+    }
+
+    #[test]
+    fn fields_entries_and_exact_names_are_found() {
+        let vars = [
+            ("SHOP_PORT", "80"),
+            ("SHOP_MAX_SIZE", "007"),
+            ("SHOP_FLAGS__BETA_ON", "true"),
+            ("SHOP_LABELS_TEAM", "3"),
+            ("DATABASE_URL", "x"),
+            ("HOME", "/"),
+        ];
+        let (doc, warnings) = read(&vars).unwrap();
+        assert_eq!(doc, "{db=x flags={beta={on=true}} labels={team=3} maxSize=007 port=80}");
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn an_empty_variable_is_an_empty_string_or_unset() {
+        assert_eq!(read(&[("SHOP_PORT", ""), ("SHOP_MAX_SIZE", "")]).unwrap().0, "{maxSize=}");
+    }
+
+    #[test]
+    fn ambiguous_and_contradicting_variables_are_refused() {
+        let both = read(&[("SHOP_FLAGS_X_A_ON", "true")]).unwrap_err();
+        assert!(both.contains("could mean") && both.contains("`flags.x.a_on`"), "{both}");
+        let differ = read(&[("SHOP_FLAGS_X_ON", "true"), ("SHOP_FLAGS__X__ON", "false")]).unwrap_err();
+        assert!(differ.contains("SHOP_FLAGS_X_ON") && differ.contains("differ"), "{differ}");
+        assert!(read(&[("SHOP_FLAGS_X_ON", "true"), ("SHOP_FLAGS__X__ON", "true")]).is_ok());
+    }
+
+    #[test]
+    fn typing_errors_and_service_links_are_named() {
+        let vars = [("SHOP_PROT", "1"), ("SHOP_PORT_80_TCP_ADDR", "10.0.0.1"), ("SHOP_PORT", "80")];
+        let warnings = read(&vars).unwrap().1;
+        assert!(warnings[0].contains("Kubernetes"), "{warnings:?}");
+        assert!(warnings[1].ends_with("did you mean SHOP_PORT?"), "{warnings:?}");
+        let link = read(&[("SHOP_PORT", "tcp://10.0.0.1:80")]).unwrap_err();
+        assert!(link.contains("service links") && !link.contains("10.0.0.1"), "{link}");
+    }
+}
