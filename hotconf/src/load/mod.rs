@@ -3,11 +3,19 @@
 //! Pure: no I/O, no clock, no lock. Generated code names fields and types and calls the [`Loader`];
 //! the logic is here.
 
+mod at;
+mod boxed;
+mod checks;
 mod loader;
 mod nested;
+mod panics;
+mod refusal;
+mod run;
 
-pub use loader::{At, Loader};
+pub use at::At;
+pub use loader::Loader;
 pub use nested::Nested;
+pub(crate) use run::{load, update};
 
 use crate::schema::meta::Schema;
 

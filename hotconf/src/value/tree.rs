@@ -176,8 +176,11 @@ impl<'t> Ref<'t> {
                 (Some(Kind::Table), Some(Kind::Table)) => {
                     let (a, b) = (self.entries(), other.entries());
                     a.len() == b.len()
-                        && a.iter()
-                            .all(|(key, x)| b.iter().find(|(k, _)| k == key).is_some_and(|(_, y)| x.same(*y)))
+                        && a.iter().enumerate().all(|(i, (key, x))| {
+                            // Mostly in the same order: look there before anywhere else.
+                            let beside = b.get(i).filter(|(k, _)| k == key);
+                            beside.or_else(|| b.iter().find(|(k, _)| k == key)).is_some_and(|(_, y)| x.same(*y))
+                        })
                 }
                 (Some(Kind::Array), Some(Kind::Array)) => {
                     let (a, b) = (self.elements(), other.elements());

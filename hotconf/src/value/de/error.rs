@@ -37,6 +37,19 @@ impl LeafError {
         Self(Box::new(Inner { expected: Some(expected.to_owned()), found: Some(found), ..Inner::default() }))
     }
 
+    /// What stands for the message of a secret.
+    pub(crate) const NOT_SHOWN: &'static str = "invalid value (not shown: secret)";
+
+    /// A type of the user's panicked while it was read.
+    pub(crate) fn panicked<T>(message: String) -> Result<T, Self> {
+        Err(serde::de::Error::custom(format_args!("reading it panicked: {message}")))
+    }
+
+    /// Tells whether a secret's own type has hidden the reason.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.0.custom.as_deref().is_some_and(|custom| custom.contains(Self::NOT_SHOWN))
+    }
+
     /// Tells whether nothing stood at the leaf itself.
     pub(crate) fn is_missing(&self) -> bool {
         self.0.missing && self.0.tail.is_empty()
@@ -61,7 +74,7 @@ impl LeafError {
 
     /// Completes an error that does not say what was found.
     pub(crate) fn or_found(&mut self, found: impl FnOnce() -> String) {
-        if self.0.found.is_none() && !self.0.missing && self.0.tail.is_empty() {
+        if self.0.found.is_none() && !self.0.missing && self.0.tail.is_empty() && !self.is_hidden() {
             self.0.found = Some(found());
         }
     }

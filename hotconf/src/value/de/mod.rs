@@ -11,13 +11,16 @@ mod words;
 
 pub use error::LeafError;
 pub(crate) use error::push_key;
-pub(crate) use words::{excerpted, quoted};
+pub(crate) use words::{excerpted, node as shown, one_of, quoted};
 
 use super::tape::{Document, Kind};
 use super::tree::{Item, Ref};
+use crate::origin::Origin;
 use access::{Elements, Entries, Variant};
 use serde::de::value::SeqDeserializer;
 use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
+use std::fmt::Display;
+use std::str::FromStr;
 
 /// Reads one value written as a text, as the right-hand side of a TOML assignment.
 ///
@@ -62,6 +65,45 @@ impl<'a> De<'a> {
                 (Some(_), None) => "a table".to_owned(),
             },
         }
+    }
+
+    /// Where it stands; `None` of a text without a place, and of nothing.
+    pub(crate) fn origin(self) -> Option<Origin> {
+        match self.place {
+            Place::At(at) if !at.is_absent() => Some(at.origin()),
+            _ => None,
+        }
+    }
+
+    /// Tells whether it is one value that can be shown in a line.
+    pub(crate) fn is_scalar(self) -> bool {
+        match self.place {
+            Place::Text(_) | Place::Key(_) => true,
+            Place::At(at) => !matches!(at.kind(), None | Some(Kind::Array | Kind::Table)),
+        }
+    }
+
+    /// Reads text, or what prints as its text, through `FromStr`.
+    pub(crate) fn parsed<T: FromStr<Err: Display>>(self) -> Result<T, LeafError> {
+        if let Some(text) = self.as_str() {
+            return text.parse().map_err(LeafError::custom);
+        }
+        match self.place {
+            Place::At(at) => match (at.kind(), at.node()) {
+                (None, _) => Err(LeafError::missing()),
+                (Some(Kind::Bool | Kind::Int | Kind::Uint | Kind::Float), Some((doc, node))) => {
+                    words::node(doc, node).parse().map_err(LeafError::custom)
+                }
+                _ => Err(self.mismatch("a string")),
+            },
+            Place::Text(_) | Place::Key(_) => Err(LeafError::missing()),
+        }
+    }
+
+    /// The same, where nothing, null and an empty text are none.
+    pub(crate) fn parsed_option<T: FromStr<Err: Display>>(self) -> Result<Option<T>, LeafError> {
+        let none = matches!(self.place, Place::At(at) if matches!(at.kind(), None | Some(Kind::Null)));
+        if none || self.untyped() == Some("") { Ok(None) } else { self.parsed().map(Some) }
     }
 
     /// The text, where what stands here has no type of its own.
@@ -156,11 +198,11 @@ impl<'de> Deserializer<'de> for De<'_> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, LeafError> {
-        // A finite number of a document can be infinite as `f32`.
-        #[expect(clippy::cast_possible_truncation, reason = "whether it fits is the question")]
-        let fits = |x: f64| (x as f32).is_finite() && (x.fract() != 0.0 || f64::from(x as f32) == x);
+        // What is finite in a document can be infinite as `f32`, and a whole number another one.
+        #[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "whether it fits is asked")]
+        let fits = |x: f64, whole| if whole { f64::from(x as f32) == x } else { (x as f32).is_finite() };
         match self.number()? {
-            Some((x, exact)) if (x as f32).is_finite() && (!exact || fits(x)) => visitor.visit_f64(x),
+            Some((x, whole)) if fits(x, whole) => visitor.visit_f64(x),
             Some(_) => Err(self.mismatch("a number that a 32-bit float can hold")),
             None => self.deserialize_any(visitor),
         }

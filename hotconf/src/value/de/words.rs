@@ -16,7 +16,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// A node as it is shown.
-pub(super) fn node(doc: &Document, node: u32) -> String {
+pub(crate) fn node(doc: &Document, node: u32) -> String {
     match doc.kind(node) {
         Kind::Null => "null".to_owned(),
         Kind::Bool => doc.bool(node).to_string(),
@@ -114,7 +114,7 @@ fn limits(kind: &str) -> Option<(String, String)> {
 }
 
 /// The names of which one is asked for.
-pub(super) fn one_of(names: &[&str]) -> String {
+pub(crate) fn one_of(names: &[&str]) -> String {
     match names {
         [] => "nothing".to_owned(),
         [only] => format!("\"{only}\""),
