@@ -1,1 +1,240 @@
-//! Stub.
+//! Naming the sources, and starting.
+
+use crate::engine::{self, Setup};
+use crate::error::Error;
+use crate::hot::Hot;
+use crate::layer::{Explained, Explanation, Policy};
+use crate::load::HotConf;
+use crate::observe::{Event, Listener, Warning};
+use crate::origin::Origin;
+use crate::publish::Snapshot;
+use crate::schema::Select;
+use crate::source::Source;
+use crate::subscribe::blocking;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Names the sources of a configuration, in order: **later sources override earlier ones**.
+///
+/// Nothing is read, watched or started before [`start`](Builder::start),
+/// [`blocking_start`](Builder::blocking_start) or [`read`](Builder::read).
+///
+/// | setting | default |
+/// |---|---|
+/// | [`poll`](Builder::poll): content poll of files | 2 s |
+/// | [`startup_deadline`](Builder::startup_deadline) | 10 s |
+/// | [`max_document_bytes`](Builder::max_document_bytes) | 16 MiB |
+/// | [`event_capacity`](Builder::event_capacity) | 1 024 events a reader |
+/// | unknown keys | a warning |
+#[must_use = "a builder does nothing until it is started or read"]
+pub struct Builder<T> {
+    name: String,
+    sources: Vec<Box<dyn Source>>,
+    policy: Policy,
+    startup: Duration,
+    poll: Duration,
+    max_bytes: usize,
+    events: usize,
+    listeners: Vec<Arc<Listener>>,
+    token: Option<CancellationToken>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: HotConf> Builder<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            name: T::SCHEMA.name.to_owned(),
+            sources: Vec::new(),
+            policy: Policy::default(),
+            startup: Duration::from_secs(10),
+            poll: Duration::from_secs(2),
+            max_bytes: 16 << 20,
+            events: 1024,
+            listeners: Vec::new(),
+            token: None,
+            of: PhantomData,
+        }
+    }
+
+    /// Adds a source above those before: later sources override earlier ones.
+    pub fn source(mut self, source: impl Source) -> Self {
+        self.sources.push(Box::new(source));
+        self
+    }
+
+    /// Names the configuration in traces; the type's name by default.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Refuses unknown keys instead of warning of them.
+    pub fn deny_unknown_keys(mut self) -> Self {
+        self.policy.deny_unknown = true;
+        self
+    }
+
+    /// Calls `listener` with every event, those of the first load included; on a worker, one at a time.
+    ///
+    /// A listener that is slower than the events come loses the oldest beyond the event capacity and
+    /// is told so by [`Event::Lagged`].
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listeners.push(Listener::new(Box::new(listener)));
+        self
+    }
+
+    /// Stops the configuration when `token` is cancelled: the sources, then the subscriptions.
+    pub fn cancelled_by(mut self, token: &CancellationToken) -> Self {
+        self.token = Some(token.child_token());
+        self
+    }
+
+    /// How often the content of files is compared, events or not. Zero turns it off. Default 2 s.
+    ///
+    /// It finds what the kernel tells nobody: bind mounts, hard links, network file systems.
+    pub fn poll(mut self, every: Duration) -> Self {
+        self.poll = every;
+        self
+    }
+
+    /// How long the first answer of every source may take. Default 10 s.
+    pub fn startup_deadline(mut self, deadline: Duration) -> Self {
+        self.startup = deadline;
+        self
+    }
+
+    /// The largest document that is read. Default 16 MiB, at most 1 GiB.
+    pub fn max_document_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes.min(1 << 30);
+        self
+    }
+
+    /// How many events are kept for a slow reader. Default 1 024, at least 1.
+    pub fn event_capacity(mut self, events: usize) -> Self {
+        self.events = events.max(1);
+        self
+    }
+
+    fn setup(self) -> Setup {
+        Setup {
+            name: self.name.into(),
+            sources: self.sources,
+            policy: self.policy,
+            startup: self.startup,
+            poll: self.poll,
+            max_bytes: self.max_bytes,
+            events: self.events,
+            listeners: self.listeners,
+            token: self.token.unwrap_or_default(),
+        }
+    }
+
+    /// Loads the configuration and follows its sources. The first load must succeed.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the first load, at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the start up and leaves nothing running.
+    pub async fn start(self) -> Result<Hot<T>, Error> {
+        engine::launch(self.setup()).await.map(Hot::started)
+    }
+
+    /// [`start`](Self::start) for programs without a runtime: blocks this thread.
+    ///
+    /// # Errors
+    ///
+    /// As `start`; and [`Error::is_usage`] inside an async task, where it would block the runtime.
+    pub fn blocking_start(self) -> Result<Hot<T>, Error> {
+        blocking::refuse_in_async()?;
+        blocking::block_on(engine::launch(self.setup())).map(Hot::started)
+    }
+
+    /// Loads once, on this thread: no thread, no watching. For `--check-config`, bootstrap, tests.
+    ///
+    /// # Errors
+    ///
+    /// Every problem, at once.
+    pub fn read(self) -> Result<Loaded<T>, Error> {
+        let (snapshot, warnings) = engine::read_once::<T>(self.setup())?;
+        Ok(Loaded { snapshot, warnings })
+    }
+}
+
+/// A configuration that was loaded once; it derefs to the value.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     port: u16,
+/// }
+///
+/// let loaded = Hot::<App>::builder().source(Inline::toml("app.toml", "port = 80\nprot = 1")).read()?;
+/// assert_eq!(loaded.port, 80);
+/// assert!(loaded.warnings()[0].to_string().contains("did you mean `port`?"));
+/// # Ok::<(), hotconf::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Loaded<T> {
+    snapshot: Snapshot<T>,
+    warnings: Vec<Warning>,
+}
+
+impl<T: HotConf> Loaded<T> {
+    /// What a person should know of it: unknown keys, deprecated settings.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Where the field's value was set.
+    pub fn origin<Out>(&self, field: impl Select<T, Out>) -> Origin {
+        self.snapshot.origin(field)
+    }
+
+    /// Every layer's value of a field, the winner first.
+    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanation {
+        self.snapshot.explain_field(field)
+    }
+
+    /// Every field with its value and its origin, to print.
+    pub fn explain(&self) -> Explained {
+        self.snapshot.explain()
+    }
+
+    /// The snapshot, which is version 1 of nothing that goes on.
+    pub fn snapshot(&self) -> &Snapshot<T> {
+        &self.snapshot
+    }
+
+    /// The value alone.
+    pub fn into_inner(self) -> T {
+        match Arc::try_unwrap(self.snapshot.0) {
+            Ok(version) => version.value,
+            Err(shared) => shared.value.clone(),
+        }
+    }
+}
+
+impl<T> Deref for Loaded<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.snapshot
+    }
+}
+
+impl<T> fmt::Debug for Builder<T> {
+    /// Names the sources; shows nothing of what they hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources: Vec<_> = self.sources.iter().map(|s| s.describe()).collect();
+        f.debug_struct("Builder").field("name", &self.name).field("sources", &sources).finish_non_exhaustive()
+    }
+}

@@ -1,6 +1,81 @@
-//! Live configuration for Rust.
+//! Live configuration: a struct with one derive, sources in layers, a value that is always whole, valid
+//! and current, and typed news of the fields that changed.
+//!
+//! ```
+//! use hotconf::{Env, Hot, HotConf, Inline};
+//! use std::time::Duration;
+//!
+//! /// Settings of the shop service.
+//! #[derive(Clone, Debug, HotConf)]
+//! struct Shop {
+//!     #[hotconf(nested)]
+//!     http: Http,
+//! }
+//!
+//! #[derive(Clone, Debug, HotConf)]
+//! struct Http {
+//!     /// Time to wait for upstream headers. 1 ms to 10 min; applies to new requests.
+//!     #[hotconf(default = "5s", range = "1ms..=10m")]
+//!     timeout: Duration,
+//!     #[hotconf(default = 3)]
+//!     retries: u32,
+//! }
+//!
+//! let config: Hot<Shop> = Hot::builder()
+//!     .source(Inline::toml("shop.toml", "http.timeout = \"2s\"")) // in a program: File::new("shop.toml")
+//!     .source(Env::prefixed("SHOP"))                              // later sources override earlier ones
+//!     .blocking_start()?;
+//!
+//! assert_eq!(config.load().http.timeout, Duration::from_secs(2));
+//! assert_eq!(config.origin(Shop::FIELDS.http.timeout).to_string(), "shop.toml:1:16");
+//! let _keep = config.on_change(Shop::FIELDS.http.retries, |change| {
+//!     println!("retries: {} -> {}", change.old(), change.new());
+//! });
+//! config.blocking_shutdown(Duration::from_secs(5))?;
+//! # Ok::<(), hotconf::Error>(())
+//! ```
+//!
+//! # The pipeline
+//!
+//! ```text
+//! source ─▶ format ─▶ layer ─▶ load ─▶ diff ─▶ control ─▶ publish ─▶ subscribe
+//!                the engine executes; control decides; observe tells the story
+//! ```
+//!
+//! | stage | does |
+//! |---|---|
+//! | source | brings documents, and is told what became of them |
+//! | format | bytes → a flat tape, with line and column of every value |
+//! | layer | the documents of all sources into one tree; *later sources override earlier ones* |
+//! | load | tree → your type, through the derive: every problem in one pass |
+//! | diff | which fields moved, typed |
+//! | control | accepts or sets aside; pure |
+//! | publish | one atomic swap; readers take no lock |
+//! | subscribe | tells exactly those whose field moved |
+//! | observe | events, status, tracing |
+//! | engine | time, threads, watching, workers, shutdown |
+//!
+//! Modules import only from modules to their left; a test holds it.
+//!
+//! # Features
+//!
+//! Each adds API and changes nothing of what is there.
+//!
+//! | feature | default | enables | costs | turn it off when |
+//! |---|---|---|---|---|
+//! | `derive` | yes | `#[derive(HotConf)]` | proc-macro2, quote, syn at build time, shared with serde's derive | you re-export the derive from a crate of your own |
+//! | `toml` | yes | TOML 1.1 files; lists and tables in environment variables and arguments | `toml` and 5 small crates | you use YAML or JSON only |
+//! | `yaml` | no | YAML 1.2 files (core schema) | `granit-parser` and its crates | – |
+//! | `json` | no | JSON files | nothing: the parser is ours | – |
+//! | `watch` | yes | file events through `notify` | `notify` and 8 crates; one thread | the content poll (2 s) is quick enough for you |
+//! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
+//! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
+//! | `full` | no | all of these | their sum | – |
 #![forbid(unsafe_code)]
-#![allow(dead_code, unused_imports)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+// Generated code names this crate as `::hotconf`; inside of it that is us.
+extern crate self as hotconf;
 
 mod error;
 mod origin;
@@ -31,11 +106,28 @@ mod view;
 pub mod private;
 pub mod testing;
 
+pub use builder::{Builder, Loaded};
+pub use diff::Diff;
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
-pub use load::HotConf;
-pub use origin::Origin;
-pub use source::{
-    BoxFuture, Context, Cursor, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
+pub use hot::{Hot, WeakHot};
+#[cfg(feature = "derive")]
+pub use hotconf_derive::HotConf;
+pub use layer::{Explained, Explanation};
+pub use load::{HotConf, SetError};
+pub use observe::{
+    Applied, Counters, Event, Events, FieldChange, RestartRequired, SourceDown, SourceState, SourceStatus,
+    SourceUp, Status, Warning,
 };
+pub use origin::Origin;
+pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
+pub use schema::{Field, FieldInfo, Fields, Partial, Select, Total};
+pub use secret::Secret;
+pub use source::{
+    Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source, SourceError,
+    SourceErrorKind, SourceExt, Stirring, Update, Verdict,
+};
+pub use subscribe::{Change, Subscription, Watch};
+pub use units::ByteSize;
 pub use value::Value;
+pub use view::View;

@@ -1,1 +1,8 @@
-//! stub
+//! Behaviour through the public API, a module per theme, in one binary.
+
+mod lifecycle;
+mod promises;
+mod runtimes;
+mod saves;
+mod structure;
+mod support;

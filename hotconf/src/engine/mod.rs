@@ -1,1 +1,118 @@
-//! Stub.
+//! Time, threads, watching, workers, shutdown: executes effects, decides nothing.
+//!
+//! One thread, `hotconf`, serves all configurations of the process. It runs a current-thread runtime
+//! that nobody else sees: a task per source that pulls it ([`pull`]), a task per configuration that
+//! drives it ([`driver`]). Code of the user runs on [`workers`]; file events come from [`watcher`].
+//! The thread begins with the first configuration and ends with the last.
+
+mod driver;
+mod judge;
+mod launch;
+mod pull;
+mod remote;
+mod services;
+mod watcher;
+pub(crate) mod workers;
+
+pub(crate) use launch::{Setup, Started, launch, read_once};
+pub(crate) use remote::Remote;
+pub(crate) use services::{EngineServices, OneShot};
+
+use crate::error::Error;
+use crate::sync::lock;
+use std::future::Future;
+use std::sync::{Arc, Mutex, Weak};
+use std::thread::JoinHandle;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+use workers::Workers;
+
+/// What all configurations of the process share.
+pub(crate) struct Engine {
+    runtime: tokio::runtime::Handle,
+    pub(crate) services: Arc<EngineServices>,
+    pub(crate) workers: Arc<Workers>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+static CURRENT: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
+
+impl Engine {
+    /// The process's engine; begins it where none runs.
+    pub(crate) fn shared() -> Result<Arc<Self>, Error> {
+        let mut current = lock(&CURRENT);
+        if let Some(engine) = current.upgrade() {
+            return Ok(engine);
+        }
+        let engine = Arc::new(Self::begin()?);
+        *current = Arc::downgrade(&engine);
+        Ok(engine)
+    }
+
+    fn begin() -> Result<Self, Error> {
+        let failed = |e: std::io::Error| Error::usage(format!("the engine's thread could not begin: {e}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let workers = Workers::new();
+        let services = Arc::new(EngineServices::new(handle.clone(), workers.clone(), Instant::now()));
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let thread = {
+            let (stop, ended, workers) = (stop.clone(), ended.clone(), workers.clone());
+            std::thread::Builder::new()
+                .name("hotconf".to_owned())
+                .spawn(move || {
+                    // Said on every way out of this thread, a panic included.
+                    let _ended = ended.drop_guard();
+                    runtime.block_on(workers.tend(stop.cancelled()));
+                })
+                .map_err(failed)?
+        };
+        Ok(Self { runtime: handle, services, workers, stop, ended, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs a task on the engine's thread; it ends with the engine at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(task));
+    }
+
+    /// Ends at `at`, whatever polls it.
+    pub(crate) fn timer(&self, at: Instant) -> crate::source::BoxFuture<'static, ()> {
+        crate::source::Services::sleep_until(&*self.services, at)
+    }
+
+    /// Gives up a handle. The last one stops the engine, and gets what is needed to see it end.
+    pub(crate) fn release(engine: Arc<Self>) -> Option<Ending> {
+        let engine = Arc::into_inner(engine)?;
+        let thread = lock(&engine.thread).take();
+        Some(Ending { ended: engine.ended.clone(), thread })
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.workers.shutdown();
+        self.services.close();
+    }
+}
+
+/// An engine that is coming to its end.
+pub(crate) struct Ending {
+    ended: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ending {
+    /// Waits until the thread is about to return, and then joins it: a matter of microseconds.
+    pub(crate) async fn wait(self) {
+        self.ended.cancelled().await;
+        if let Some(thread) = self.thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // A panic of the engine's thread was printed by the hook; there is nothing to add here.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,1 +1,12 @@
-//! Stub.
+//! The story: events, status, tracing. Stages return facts; the engine hands them here.
+
+mod bus;
+mod event;
+mod status;
+pub(crate) mod trace;
+
+pub(crate) use bus::{Bus, Listener};
+pub use bus::Events;
+pub use event::{Applied, Event, FieldChange, RestartRequired, SourceDown, SourceUp, Warning};
+pub use status::{Counters, SourceState, SourceStatus, Status};
+pub(crate) use status::Board;

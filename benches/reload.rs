@@ -1,0 +1,115 @@
+//! From the rename of a 2 KB TOML file to the new version being readable, and to the callback, beside raw
+//! inotify + read + parse in the same run.
+//!
+//! `cargo bench --bench reload`
+
+mod common;
+
+use common::shapes::{Five, two_kilobytes};
+use common::{human, spread};
+use hotconf::{Event, File, Hot};
+use inotify::{Inotify, WatchMask};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+fn replace(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, text).expect("written");
+    std::fs::rename(&beside, path).expect("renamed");
+}
+
+/// The limit: a thread that blocks on inotify, reads the file and parses it.
+fn raw(dir: &Path, rounds: u64) -> Vec<f64> {
+    let path = dir.join("raw.toml");
+    std::fs::write(&path, two_kilobytes(0)).expect("written");
+    let mut inotify = Inotify::init().expect("inotify");
+    inotify.watches().add(dir, WatchMask::MOVED_TO).expect("watched");
+    let (told, heard) = mpsc::channel();
+    let file = path.clone();
+    let thread = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        for _ in 0..rounds {
+            loop {
+                let events = inotify.read_events_blocking(&mut buffer).expect("events");
+                if events.into_iter().any(|e| e.name.is_some_and(|n| n == "raw.toml")) {
+                    break;
+                }
+            }
+            let text = std::fs::read_to_string(&file).expect("read");
+            let value: Five = toml::from_str(&text).expect("parsed");
+            told.send((Instant::now(), value)).expect("listening");
+        }
+    });
+    let times = (1..=rounds)
+        .map(|n| {
+            let text = two_kilobytes(n);
+            let begun = Instant::now();
+            replace(&path, &text);
+            let (seen, _) = heard.recv().expect("seen");
+            std::thread::sleep(Duration::from_millis(2));
+            (seen - begun).as_nanos() as f64
+        })
+        .collect();
+    thread.join().expect("ended");
+    times
+}
+
+/// hotconf: until `load` shows the version, and until the callback runs.
+fn ours(dir: &Path, rounds: u64, rest: Duration) -> (Vec<f64>, Vec<f64>, u64) {
+    let path = dir.join("ours.toml");
+    std::fs::write(&path, two_kilobytes(0)).expect("written");
+    let config: Hot<Five> = Hot::builder().source(File::new(&path)).blocking_start().expect("loaded");
+    let (told, heard) = mpsc::channel();
+    let _keep = config.on_change(Five::FIELDS.s0.limit, move |change| {
+        told.send((Instant::now(), change.version())).expect("listening");
+    });
+    let mut events = config.events();
+    let (mut visible, mut called) = (Vec::new(), Vec::new());
+    for n in 1..=rounds {
+        std::thread::sleep(rest);
+        let text = two_kilobytes(n);
+        let mut reader = config.reader();
+        let limit = n * 10 * 1_000;
+        let begun = Instant::now();
+        replace(&path, &text);
+        // Spinning would take the second core away from nobody: one reader, one engine.
+        while reader.load().s0.limit != limit {
+            std::hint::spin_loop();
+        }
+        visible.push(begun.elapsed().as_nanos() as f64);
+        let (at, _) = heard.recv().expect("called");
+        called.push((at - begun).as_nanos() as f64);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let changes = std::iter::from_fn(|| events.try_next()).filter(|e| matches!(e, Event::Applied(_))).count();
+    config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+    (visible, called, changes as u64)
+}
+
+fn main() {
+    if std::env::args().any(|a| a == "--test") {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut limit, mut visible, mut called, mut changes) = (vec![], vec![], vec![], 0);
+    // Interleaved, so that a drift of the machine meets both.
+    for _ in 0..10 {
+        limit.extend(raw(dir.path(), 40));
+        let (v, c, n) = ours(dir.path(), 40, Duration::ZERO);
+        visible.extend(v);
+        called.extend(c);
+        changes += n;
+    }
+    let (_, base, _) = spread(&limit);
+    let row = |name: &str, times: &[f64]| {
+        let (low, mid, high) = spread(times);
+        println!("  {name:<44} {:>12} ({} to {})  {:>6.2}x", human(mid), human(low), human(high), mid / base);
+    };
+    println!("\nrename of a 2 KB TOML file, p50 of {} saves; {changes} versions", limit.len());
+    row("raw inotify + read + parse", &limit);
+    row("hotconf: version readable", &visible);
+    row("hotconf: callback on a worker", &called);
+    let (_, rested, _) = ours(dir.path(), 3, Duration::from_secs(11));
+    row("hotconf: callback after 11 s of rest", &rested);
+}

@@ -1,0 +1,490 @@
+//! One task per configuration: gathers what its sources bring, has it judged, and puts it in force.
+//!
+//! The order of a version: judged, swapped (with lives and views), watches, callbacks, events. What is
+//! accepted is decided by [`Control`]; this file carries it out.
+
+use super::judge::{Base, Candidate, Refused, judge};
+use super::launch::{layer_of, named};
+use super::pull::{Answer, Arrival, Order};
+use super::remote::Command;
+use super::workers::Workers;
+use crate::control::{Control, Effect, Input, Judged, Pending};
+use crate::error::{Error, Problem, ProblemKind};
+use crate::layer::{Layer, Policy, Stack};
+use crate::load::HotConf;
+use crate::observe::{
+    Applied, Board, Bus, Event, RestartRequired, SourceDown, SourceState, SourceUp, Warning, trace,
+};
+use crate::publish::{Meta, Scope, Snapshot, Version};
+use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
+use crate::subscribe::Topic;
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// How long what one source brought waits for others that are about to bring something.
+const GATHER: Duration = Duration::from_millis(300);
+/// How long `reload` waits for the slowest source.
+const RELOAD: Duration = Duration::from_secs(10);
+/// Documents of more bytes than this are loaded on a worker.
+pub(crate) const LONG: usize = 64 << 10;
+/// How many of the sources' own warnings are remembered as told.
+const TOLD: usize = 1024;
+
+/// What a configuration was set up with.
+pub(crate) struct Plan {
+    pub(crate) name: Arc<str>,
+    pub(crate) sources: Vec<Handle>,
+    pub(crate) policy: Policy,
+}
+
+/// A source as the driver knows it.
+pub(crate) struct Handle {
+    pub(crate) name: Arc<str>,
+    pub(crate) live: bool,
+    pub(crate) orders: mpsc::UnboundedSender<Order>,
+    /// Its task has ended: it answers no more.
+    pub(crate) gone: bool,
+}
+
+impl Handle {
+    /// The state of this source while it is well.
+    pub(crate) fn well(&self) -> SourceState {
+        if self.live { SourceState::Following } else { SourceState::Fixed }
+    }
+}
+
+/// What a source brought, as control hands it about.
+#[derive(Clone)]
+pub(crate) struct Offer {
+    pub(crate) layer: Arc<Layer>,
+    cursor: Cursor,
+}
+
+impl Offer {
+    pub(crate) fn new(name: Arc<str>, update: Update) -> Self {
+        Self { layer: layer_of(name, &update), cursor: update.cursor }
+    }
+}
+
+/// Drives one configuration until its token is cancelled.
+pub(crate) struct Driver<T: HotConf> {
+    plan: Plan,
+    topic: Arc<Topic<T>>,
+    board: Arc<Board>,
+    bus: Arc<Bus>,
+    workers: Arc<Workers>,
+    arrivals: mpsc::Receiver<Arrival>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    warned: mpsc::UnboundedReceiver<(usize, String)>,
+    group: Arc<Group>,
+    token: CancellationToken,
+    base: Arc<Base<T>>,
+    control: Control<Offer>,
+    pending: Pending,
+    /// Warnings of the documents in force, so that each is told once.
+    warnings: HashSet<Warning>,
+    /// Warnings that sources gave themselves.
+    told: HashSet<Warning>,
+    tickets: u64,
+}
+
+impl<T: HotConf> Driver<T> {
+    pub(crate) fn new(
+        plan: Plan,
+        topic: Arc<Topic<T>>,
+        (board, bus, workers): (Arc<Board>, Arc<Bus>, Arc<Workers>),
+        (arrivals, commands, warned): (
+            mpsc::Receiver<Arrival>,
+            mpsc::UnboundedReceiver<Command>,
+            mpsc::UnboundedReceiver<(usize, String)>,
+        ),
+        (group, token): (Arc<Group>, CancellationToken),
+        (base, control): (Arc<Base<T>>, Control<Offer>),
+    ) -> Self {
+        Self {
+            plan,
+            topic,
+            board,
+            bus,
+            workers,
+            arrivals,
+            commands,
+            warned,
+            group,
+            token,
+            base,
+            control,
+            pending: Pending::default(),
+            warnings: HashSet::new(),
+            told: HashSet::new(),
+            tickets: 0,
+        }
+    }
+
+    /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
+    pub(crate) async fn run(mut self, warnings: Vec<Warning>, started: impl FnOnce()) {
+        self.warn_of(warnings);
+        started();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.token.cancelled() => break,
+                Some(command) = self.commands.recv() => self.obey(command).await,
+                Some(arrival) = self.arrivals.recv() => {
+                    let mut arrivals = vec![arrival];
+                    if self.gather(&mut arrivals).await {
+                        self.look_at(arrivals).await;
+                    }
+                }
+                Some((source, text)) = self.warned.recv() => self.warn_from(source, text),
+            }
+        }
+        self.board.stop();
+        self.topic.close();
+        self.bus.close();
+    }
+
+    /// Waits for sources that are about to bring something; `false` when cancelled.
+    async fn gather(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
+        let deadline = tokio::time::Instant::now() + GATHER;
+        loop {
+            while let Ok(arrival) = self.arrivals.try_recv() {
+                arrivals.push(arrival);
+            }
+            if self.group.stirring() == 0 {
+                return true;
+            }
+            tokio::select! {
+                biased;
+                () = self.token.cancelled() => return false,
+                Some(arrival) = self.arrivals.recv() => arrivals.push(arrival),
+                () = self.group.calmer() => {}
+                () = tokio::time::sleep_until(deadline) => return true,
+            }
+        }
+    }
+
+    /// Carries a command out.
+    async fn obey(&mut self, command: Command) {
+        let Command::Reload(answer) = command;
+        let mut answers = vec![answer];
+        // Everybody who asked before this reload begins is served by it; who asks later gets the next.
+        while let Ok(Command::Reload(answer)) = self.commands.try_recv() {
+            answers.push(answer);
+        }
+        if let Some(result) = self.reload().await {
+            for answer in answers {
+                // Who asked may have gone.
+                drop(answer.send(result.clone()));
+            }
+        }
+    }
+
+    /// Reads every source anew; `None` when cancelled.
+    async fn reload(&mut self) -> Option<Result<u64, Error>> {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let mut waiting: HashSet<usize> = HashSet::new();
+        for (index, source) in self.plan.sources.iter().enumerate() {
+            if !source.gone && source.orders.send(Order::Refresh(ticket)).is_ok() {
+                waiting.insert(index);
+            }
+        }
+        let deadline = tokio::time::Instant::now() + RELOAD;
+        let mut arrivals = Vec::new();
+        while !waiting.is_empty() {
+            tokio::select! {
+                biased;
+                () = self.token.cancelled() => return None,
+                Some(arrival) = self.arrivals.recv() => {
+                    if arrival.ticket == Some(ticket) || matches!(arrival.answer, Answer::Ended(_)) {
+                        waiting.remove(&arrival.source);
+                    }
+                    arrivals.push(arrival);
+                }
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        let refusal = self.look_at(arrivals).await;
+        if self.token.is_cancelled() {
+            return None;
+        }
+        if let Some(late) = waiting.iter().min() {
+            let problem = Problem::new(ProblemKind::Unreadable, "", format!("gave no answer within {RELOAD:?}"));
+            let error = Error::problems_in("this reload", vec![named(problem, &self.plan.sources[*late].name)]);
+            return Some(Err(error.keeping(self.version())));
+        }
+        Some(refusal.map_or_else(|| Ok(self.version()), Err))
+    }
+
+    fn version(&self) -> u64 {
+        self.base.running.version()
+    }
+
+    /// Looks at one window: the newest answer of each source. Returns what was refused or failed in it.
+    async fn look_at(&mut self, arrivals: Vec<Arrival>) -> Option<Error> {
+        let mut offers: Vec<(usize, Offer)> = Vec::new();
+        let mut refusal = None;
+        for Arrival { source, answer, .. } in arrivals {
+            match answer {
+                Answer::Update(update) => {
+                    Board::count(&self.board.documents);
+                    self.board.answered(source, Instant::now());
+                    let offer = Offer::new(self.plan.sources[source].name.clone(), update);
+                    if let Some(earlier) = offers.iter().position(|(s, _)| *s == source) {
+                        let (_, earlier) = offers.swap_remove(earlier);
+                        self.settle(source, &earlier, Verdict::Superseded);
+                    }
+                    offers.push((source, offer));
+                }
+                Answer::Failed(error) => {
+                    // What the source brought earlier in this window is no longer what it holds.
+                    if let Some(earlier) = offers.iter().position(|(s, _)| *s == source) {
+                        let (_, earlier) = offers.swap_remove(earlier);
+                        self.settle(source, &earlier, Verdict::Superseded);
+                    }
+                    refusal = Some(self.failed(source, error));
+                }
+                Answer::Ended(error) => {
+                    self.plan.sources[source].gone = true;
+                    match error {
+                        Some(error) => refusal = Some(self.failed(source, error)),
+                        None => {
+                            self.board.set_source(source, SourceState::Stopped, None, Instant::now());
+                        }
+                    }
+                }
+            }
+        }
+        if !offers.is_empty() {
+            Board::count(&self.board.reloads);
+            if let Some(refused) = self.offer(offers).await {
+                refusal = Some(refused);
+            }
+        }
+        refusal
+    }
+
+    /// A source could not answer: say so once, and keep what it brought last.
+    fn failed(&mut self, source: usize, error: SourceError) -> Error {
+        let kind = error.kind();
+        let name = self.plan.sources[source].name.clone();
+        let problems = error.into_problems().into_iter().map(|p| named(p, &name)).collect();
+        let error = Error::problems_in(name.to_string(), problems).keeping(self.version());
+        let now = Instant::now();
+        if kind == SourceErrorKind::Invalid {
+            self.control.step(Input::Broken(source));
+            Board::count(&self.board.refused);
+            self.board.set_source(source, SourceState::Refused, Some(error.clone()), now);
+            self.board.set_rejected(Some(error.clone()));
+            self.tell(Event::Rejected(error.clone()));
+        } else {
+            // A source that is retried and fails for the same reason is no news.
+            let known = self.board.is_down_for(source, &error);
+            self.board.set_source(source, SourceState::Down, Some(error.clone()), now);
+            if !known {
+                self.tell(Event::SourceDown(SourceDown { source: name, error: error.clone() }));
+            }
+        }
+        error
+    }
+
+    /// Has a window's documents judged, and carries out what control decides.
+    async fn offer(&mut self, offers: Vec<(usize, Offer)>) -> Option<Error> {
+        let mut effects = self.control.step(Input::Offered(offers.clone()));
+        let (mut accepted, mut refused, mut refusal) = (None, None, None);
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::Try(candidate) => match self.judge(candidate).await? {
+                    Ok(candidate) => {
+                        accepted = Some(candidate);
+                        effects = self.control.step(Input::Judged(Judged::Good));
+                    }
+                    Err(problems) => {
+                        self.board.decoded.fetch_add(problems.decoded, Ordering::Relaxed);
+                        refused.get_or_insert(problems.problems);
+                        effects = self.control.step(Input::Judged(Judged::Bad));
+                    }
+                },
+                Effect::Accept { sources } => {
+                    if let Some(candidate) = accepted.take() {
+                        let verdict = self.install(candidate);
+                        self.accepted(&sources, &offers, &verdict);
+                    }
+                }
+                Effect::Refuse { sources } => {
+                    refusal = refused.take().map(|problems| self.refuse(&sources, &offers, problems));
+                }
+            }
+        }
+        refusal
+    }
+
+    /// Loads a candidate; `None` when cancelled meanwhile.
+    async fn judge(&self, candidate: Vec<Offer>) -> Option<Result<Candidate<T>, Refused>> {
+        let stack = Stack::new(candidate.into_iter().map(|o| o.layer).collect());
+        let (base, policy) = (self.base.clone(), self.plan.policy);
+        let long = T::SCHEMA.foreign || stack.bytes() > LONG;
+        let name = self.plan.name.clone();
+        let work = on_worker_if(long, &self.workers, move || {
+            trace::stage(&name, "load", || judge(&base, stack, policy))
+        });
+        tokio::select! {
+            biased;
+            () = self.token.cancelled() => None,
+            judged = work => Some(judged),
+        }
+    }
+
+    /// Puts a candidate in force, where it moves anything, and tells of it.
+    fn install(&mut self, candidate: Candidate<T>) -> Verdict {
+        self.board.decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
+        let before = self.base.running.clone();
+        let moved = !candidate.moved.is_empty();
+        let meta = Arc::new(Meta {
+            number: if moved { before.version() + 1 } else { before.version() },
+            at: if moved { SystemTime::now() } else { before.time() },
+            schema: T::SCHEMA,
+            index: before.0.meta.index.clone(),
+            tree: candidate.tree.clone(),
+            stack: candidate.stack,
+            fingerprint: OnceLock::new(),
+        });
+        let value = candidate.running.unwrap_or_else(|| candidate.desired.clone());
+        let after = Snapshot(Arc::new(Version { value, meta, scope: Scope::default() }));
+        let verdict = if moved {
+            self.board.installed(Instant::now());
+            Board::count(&self.board.applied);
+            self.topic.install(&after, candidate.moved.as_slice());
+            self.topic.tell(&before, &after, candidate.moved.as_slice());
+            Verdict::Applied { version: after.version() }
+        } else {
+            // Same values, newer places: lines may have shifted.
+            self.topic.core.cell.refresh(after.clone());
+            Verdict::Unchanged
+        };
+        self.base = Arc::new(Base {
+            desired: candidate.desired,
+            tree: candidate.tree,
+            running: after.clone(),
+            start: self.base.start.clone(),
+        });
+        if moved {
+            self.tell(Event::Applied(Applied {
+                before: before.0.meta.clone(),
+                after: after.0.meta.clone(),
+                moved: candidate.moved,
+            }));
+        }
+        self.wait_for_restart(candidate.waiting, candidate.desired_moved.as_slice());
+        self.warn_of(candidate.warnings);
+        verdict
+    }
+
+    /// Says which fields wait for a restart, once per change.
+    fn wait_for_restart(&mut self, waiting: Vec<u32>, desired_moved: &[u32]) {
+        let index = self.base.running.0.meta.index.clone();
+        let paths: Vec<String> = waiting.iter().map(|n| index.path(*n).to_string()).collect();
+        self.board.set_pending(paths.clone());
+        if self.pending.settle(waiting, |n| desired_moved.binary_search(&n).is_ok()) {
+            self.tell(Event::RestartRequired(RestartRequired { paths }));
+        }
+    }
+
+    /// Sources whose documents came in.
+    fn accepted(&self, sources: &[usize], offers: &[(usize, Offer)], verdict: &Verdict) {
+        let now = Instant::now();
+        for &source in sources {
+            let handle = &self.plan.sources[source];
+            let before = self.board.set_source(source, handle.well(), None, now);
+            if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
+                self.settle(source, offer, verdict.clone());
+            }
+            if matches!(before, SourceState::Refused | SourceState::Down) {
+                self.tell(Event::SourceUp(SourceUp { source: handle.name.clone() }));
+            }
+        }
+        self.board.clear_rejected_if_well();
+    }
+
+    /// Sources whose documents stay out.
+    fn refuse(&self, sources: &[usize], offers: &[(usize, Offer)], problems: Vec<Problem>) -> Error {
+        Board::count(&self.board.refused);
+        let error = Error::problems_in("the new configuration", problems).keeping(self.version());
+        for &source in sources {
+            self.board.set_source(source, SourceState::Refused, Some(error.clone()), Instant::now());
+            if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
+                self.settle(source, offer, Verdict::Refused);
+            }
+        }
+        self.board.set_rejected(Some(error.clone()));
+        self.tell(Event::Rejected(error.clone()));
+        error
+    }
+
+    fn settle(&self, source: usize, offer: &Offer, verdict: Verdict) {
+        // A source that has ended need not be told.
+        drop(self.plan.sources[source].orders.send(Order::Settled(offer.cursor.clone(), verdict)));
+    }
+
+    /// Tells of the documents' warnings that are new, and keeps all for the status.
+    fn warn_of(&mut self, warnings: Vec<Warning>) {
+        let known = std::mem::take(&mut self.warnings);
+        for warning in &warnings {
+            if !known.contains(warning) && !self.warnings.contains(warning) {
+                self.tell(Event::Warning(warning.clone()));
+            }
+            self.warnings.insert(warning.clone());
+        }
+        self.board.set_warnings(warnings);
+    }
+
+    /// Tells of a source's own warning, once.
+    fn warn_from(&mut self, source: usize, message: String) {
+        let origin = crate::origin::Origin::whole(self.plan.sources[source].name.clone());
+        let warning = Warning { path: String::new(), message, origin: Some(origin) };
+        if self.told.len() >= TOLD {
+            self.told.clear();
+        }
+        if self.told.insert(warning.clone()) {
+            self.tell(Event::Warning(warning));
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        trace::event(&self.plan.name, &event);
+        self.bus.tell(&event, |work| self.workers.submit(work));
+    }
+}
+
+/// Runs `work` on a worker, or in place where it is short and runs no code of the user. A panic in it
+/// is a refusal.
+pub(crate) async fn on_worker_if<C: Send + 'static>(
+    away: bool,
+    workers: &Arc<Workers>,
+    work: impl FnOnce() -> Result<C, Refused> + Send + 'static,
+) -> Result<C, Refused> {
+    let work = move || {
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let message = "loading it panicked; the panic was printed by the program's panic hook";
+            Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })
+        })
+    };
+    if !away {
+        return work();
+    }
+    let (done, finished) = oneshot::channel();
+    workers.submit(Box::new(move || {
+        // Who asked may have been cancelled meanwhile.
+        drop(done.send(work()));
+    }));
+    finished.await.unwrap_or_else(|_| {
+        let message = "loading it was cut short by a shutdown";
+        Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })
+    })
+}

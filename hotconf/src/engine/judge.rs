@@ -1,0 +1,128 @@
+//! Judges a candidate: merge, load, restart fields, diff. Pure; runs in place or on a worker.
+
+use crate::error::Problem;
+use crate::layer::{self, Policy, Stack};
+use crate::load::{self, HotConf};
+use crate::observe::Warning;
+use crate::publish::Snapshot;
+use crate::schema::Moved;
+use crate::value::Tree;
+use std::sync::Arc;
+
+/// What the version in force was made from.
+pub(crate) struct Base<T> {
+    pub(crate) desired: T,
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) running: Snapshot<T>,
+    /// The value at process start: its restart leaves stay.
+    pub(crate) start: Arc<T>,
+}
+
+/// A candidate that is valid.
+pub(crate) struct Candidate<T> {
+    pub(crate) desired: T,
+    /// What shall run, where that is not what is desired.
+    pub(crate) running: Option<T>,
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) stack: Arc<Stack>,
+    /// Leaves that moved in the running value.
+    pub(crate) moved: Moved,
+    /// Leaves that moved in the desired value.
+    pub(crate) desired_moved: Moved,
+    /// Leaves whose desired value waits for a restart.
+    pub(crate) waiting: Vec<u32>,
+    pub(crate) warnings: Vec<Warning>,
+    pub(crate) decoded: u64,
+}
+
+/// A candidate that is not valid: every problem, and how many leaves it took to find them.
+pub(crate) struct Refused {
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) decoded: u64,
+}
+
+/// The first load: everything is decoded.
+pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidate<T>, Refused> {
+    let merged = layer::merge(&stack, T::SCHEMA, policy);
+    let tree = Arc::new(merged.tree);
+    let mut problems = merged.problems;
+    let (loaded, decoded) = load::load::<T>(&tree);
+    match loaded {
+        Ok(desired) if problems.is_empty() => Ok(Candidate {
+            desired,
+            running: None,
+            tree,
+            stack: Arc::new(stack),
+            moved: Moved::default(),
+            desired_moved: Moved::default(),
+            waiting: Vec::new(),
+            warnings: merged.warnings.into_iter().map(Into::into).collect(),
+            decoded,
+        }),
+        loaded => {
+            problems.extend(loaded.err().into_iter().flatten());
+            name_hidden(&mut problems, &stack, T::SCHEMA);
+            Err(Refused { problems, decoded })
+        }
+    }
+}
+
+/// A later load: only what moved is decoded.
+pub(crate) fn judge<T: HotConf>(base: &Base<T>, stack: Stack, policy: Policy) -> Result<Candidate<T>, Refused> {
+    let merged = layer::merge(&stack, T::SCHEMA, policy);
+    let tree = Arc::new(merged.tree);
+    let mut problems = merged.problems;
+    let mut desired = base.desired.clone();
+    let (updated, decoded) = load::update(&mut desired, &base.tree, &tree);
+    problems.extend(updated.err().into_iter().flatten());
+    if !problems.is_empty() {
+        name_hidden(&mut problems, &stack, T::SCHEMA);
+        return Err(Refused { problems, decoded });
+    }
+    let running = hold_back(base, &desired, &tree);
+    let differ = |a: &T, b: &T| {
+        let mut moved = Moved::default();
+        a.__differ(b, 0, &mut moved);
+        moved
+    };
+    let moved = differ(&base.running, running.as_ref().unwrap_or(&desired));
+    let desired_moved = differ(&base.desired, &desired);
+    let waiting =
+        running.as_ref().map_or_else(Vec::new, |running| differ(running, &desired).as_slice().to_vec());
+    Ok(Candidate {
+        desired,
+        running,
+        tree,
+        stack: Arc::new(stack),
+        moved,
+        desired_moved,
+        waiting,
+        warnings: merged.warnings.into_iter().map(Into::into).collect(),
+        decoded,
+    })
+}
+
+/// What runs where it is not what is desired: the desired value with the restart leaves of the start.
+/// Where that does not pass the checks, the whole change waits.
+fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<T> {
+    let mut running = desired.clone();
+    running.__freeze(&base.start);
+    let mut held = Moved::default();
+    running.__differ(desired, 0, &mut held);
+    if held.is_empty() {
+        return None;
+    }
+    if load::recheck(&running, tree).is_err() {
+        return Some((*base.running).clone());
+    }
+    Some(running)
+}
+
+/// Says of each refused value what it hides: that is what would hold without it.
+fn name_hidden(problems: &mut [Problem], stack: &Stack, schema: &'static crate::schema::meta::Schema) {
+    for problem in problems {
+        if problem.hides.is_empty() && problem.origin.is_some() && !problem.path.is_empty() {
+            problem.hides = layer::hides(stack, schema, &problem.path);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Brings a configuration to life: pulls every source once, loads, and hands over to the driver.
+
+use super::{Engine, OneShot};
+use super::driver::{Driver, Handle, Offer, Plan};
+use super::judge::{self, Base, Refused};
+use super::pull::{Answer, Arrival, pull};
+use super::remote::Remote;
+use crate::control::Control;
+use crate::error::{Error, Problem, ProblemKind};
+use crate::layer::{Layer, Policy, Stack};
+use crate::load::HotConf;
+use crate::observe::{Board, Bus, Listener, Warning};
+use crate::origin::Origin;
+use crate::publish::{Meta, Scope, Snapshot, Version};
+use crate::schema::Index;
+use crate::source::{Context, Group, Services, Source, Update};
+use crate::subscribe::Topic;
+use crate::subscribe::blocking::{self, Wait};
+use crate::sync::lock;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// How a configuration was set up.
+pub(crate) struct Setup {
+    pub(crate) name: Arc<str>,
+    pub(crate) sources: Vec<Box<dyn Source>>,
+    pub(crate) policy: Policy,
+    pub(crate) startup: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) max_bytes: usize,
+    pub(crate) events: usize,
+    pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) token: CancellationToken,
+}
+
+/// A configuration that runs.
+pub(crate) struct Started<T> {
+    pub(crate) topic: Arc<Topic<T>>,
+    pub(crate) remote: Remote,
+}
+
+/// Starts a configuration on the engine. Dropping the future gives the start up.
+pub(crate) async fn launch<T: HotConf>(setup: Setup) -> Result<Started<T>, Error> {
+    let engine = Engine::shared()?;
+    let token = setup.token.clone();
+    // Until the start is through, dropping this future must leave nothing behind.
+    let giving_up = token.clone().drop_guard();
+    let (commands_in, commands) = mpsc::unbounded_channel();
+    let ended = CancellationToken::new();
+    let (reply, started) = oneshot::channel();
+    let board = Arc::new(Board::new(
+        setup.sources.iter().map(|s| Arc::from(&*s.describe())).collect(),
+        Instant::now(),
+    ));
+    let bus = Arc::new(Bus::new(setup.events, setup.listeners.clone()));
+    let task = begin::<T>(
+        setup,
+        Arc::clone(&engine.services),
+        Arc::clone(&engine.workers),
+        (board.clone(), bus.clone()),
+        commands,
+        reply,
+    );
+    let done = ended.clone();
+    engine.spawn(async move {
+        let _done = done.drop_guard();
+        task.await;
+    });
+    let topic = match started.await {
+        Ok(Ok(topic)) => topic,
+        Ok(Err(error)) => {
+            stop(engine, &ended).await;
+            return Err(error);
+        }
+        Err(_) => {
+            stop(engine, &ended).await;
+            return Err(Error::usage("the start was cancelled"));
+        }
+    };
+    giving_up.disarm();
+    Ok(Started { topic, remote: Remote::new(token, commands_in, board, bus, ended, engine) })
+}
+
+/// After a start that failed: nothing of it is left when the error is returned.
+async fn stop(engine: Arc<Engine>, ended: &CancellationToken) {
+    ended.cancelled().await;
+    if let Some(ending) = Engine::release(engine) {
+        ending.wait().await;
+    }
+}
+
+async fn begin<T: HotConf>(
+    setup: Setup,
+    services: Arc<super::EngineServices>,
+    workers: Arc<super::workers::Workers>,
+    (board, bus): (Arc<Board>, Arc<Bus>),
+    commands: mpsc::UnboundedReceiver<super::remote::Command>,
+    reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
+) {
+    let Setup { name, sources, policy, startup, poll, max_bytes, token, .. } = setup;
+    let group = Group::new();
+    let (arrivals_in, mut arrivals) = mpsc::channel(sources.len().max(1) * 2);
+    let (warn, warned) = mpsc::unbounded_channel();
+    let mut handles = Vec::with_capacity(sources.len());
+    for (index, source) in sources.into_iter().enumerate() {
+        let source_token = token.child_token();
+        let warn = warn.clone();
+        let cx = Context::new(
+            services.clone(),
+            source_token.clone(),
+            group.clone(),
+            // The driver reads them one by one and tells each once; it may be gone already.
+            Arc::new(move |text| drop(warn.send((index, text)))),
+            T::SCHEMA,
+            poll,
+            max_bytes,
+        );
+        let (orders_in, orders) = mpsc::unbounded_channel();
+        handles.push(Handle {
+            name: Arc::from(&*source.describe()),
+            live: source.is_live(),
+            orders: orders_in,
+            gone: false,
+        });
+        tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token));
+    }
+    drop(arrivals_in);
+    let plan = Plan { name, sources: handles, policy };
+    let answers = tokio::select! {
+        () = token.cancelled() => return,
+        answers = first_answers(&plan.sources, &mut arrivals, startup) => answers,
+    };
+    let (offers, problems) = take(answers, &plan.sources, &board);
+    let stack = Stack::new(offers.iter().map(|o| o.layer.clone()).collect());
+    let judged = tokio::select! {
+        () = token.cancelled() => return,
+        judged = judge_first::<T>(stack, policy, &workers) => judged,
+    };
+    let candidate = match judged {
+        Ok(candidate) if problems.is_empty() => candidate,
+        judged => {
+            token.cancel();
+            drop(reply.send(Err(refuse(&plan.name, problems, judged.err()))));
+            return;
+        }
+    };
+    let index = Arc::new(Index::new(T::SCHEMA));
+    board.decoded.fetch_add(candidate.decoded, std::sync::atomic::Ordering::Relaxed);
+    let running = first_snapshot::<T>(&candidate, index);
+    let topic = Topic::new(running.clone(), T::SCHEMA.len);
+    let base = Arc::new(Base {
+        start: Arc::new(candidate.desired.clone()),
+        desired: candidate.desired,
+        tree: candidate.tree,
+        running,
+    });
+    let driver = Driver::new(
+        plan,
+        topic.clone(),
+        (board, bus, workers),
+        (arrivals, commands, warned),
+        (group, token),
+        (base, Control::new(offers)),
+    );
+    driver.run(candidate.warnings, || drop(reply.send(Ok(topic)))).await;
+}
+
+/// Loads once on this thread: every source is asked once, nothing is watched.
+pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Warning>), Error> {
+    let services: Arc<dyn Services> = Arc::new(OneShot);
+    let group = Group::new();
+    let warned: Arc<Mutex<Vec<Warning>>> = Arc::default();
+    let (mut layers, mut problems) = (Vec::new(), Vec::new());
+    for mut source in setup.sources {
+        let name: Arc<str> = Arc::from(&*source.describe());
+        let (warned, whose) = (warned.clone(), name.clone());
+        let cx = Context::new(
+            services.clone(),
+            setup.token.clone(),
+            group.clone(),
+            Arc::new(move |message| {
+                let origin = Some(Origin::whole(whose.clone()));
+                lock(&warned).push(Warning { path: String::new(), message, origin });
+            }),
+            T::SCHEMA,
+            setup.poll,
+            setup.max_bytes,
+        );
+        let update = match blocking::wait(source.next(&cx), Some(setup.startup)) {
+            Wait::Done(Ok(update)) => update,
+            Wait::Done(Err(error)) => {
+                problems.extend(error.into_problems().into_iter().map(|p| named(p, &name)));
+                Update::absent()
+            }
+            Wait::TimedOut => {
+                problems.push(named(late(), &name));
+                Update::absent()
+            }
+        };
+        layers.push(layer_of(name, &update));
+    }
+    match (judge::first::<T>(Stack::new(layers), setup.policy), problems.is_empty()) {
+        (Ok(candidate), true) => {
+            let index = Arc::new(Index::new(T::SCHEMA));
+            let snapshot = first_snapshot::<T>(&candidate, index);
+            let mut warnings = candidate.warnings;
+            warnings.append(&mut lock(&warned));
+            Ok((snapshot, warnings))
+        }
+        (judged, _) => Err(refuse(&setup.name, problems, judged.err())),
+    }
+}
+
+/// Version 1.
+fn first_snapshot<T: HotConf>(candidate: &judge::Candidate<T>, index: Arc<Index>) -> Snapshot<T> {
+    let meta = Arc::new(Meta {
+        number: 1,
+        at: SystemTime::now(),
+        schema: T::SCHEMA,
+        index,
+        tree: candidate.tree.clone(),
+        stack: candidate.stack.clone(),
+        fingerprint: OnceLock::new(),
+    });
+    Snapshot(Arc::new(Version { value: candidate.desired.clone(), meta, scope: Scope::default() }))
+}
+
+/// The report of a first load that failed: of the sources, then of what could be loaded all the same.
+fn refuse(name: &str, mut problems: Vec<Problem>, refused: Option<Refused>) -> Error {
+    // What is missing may be in the very source that failed: to say so would mislead.
+    let partial = !problems.is_empty();
+    let misleads = |p: &Problem| partial && matches!(p.kind(), ProblemKind::Missing | ProblemKind::Check);
+    let more = refused.map(|refused| refused.problems).unwrap_or_default();
+    problems.extend(more.into_iter().filter(|p| !misleads(p)));
+    Error::problems_in(what_of(name), problems)
+}
+
+fn late() -> Problem {
+    Problem::new(ProblemKind::Unreadable, "", "gave no answer in time")
+}
+
+/// What an error report calls the first configuration.
+pub(crate) fn what_of(name: &str) -> String {
+    if name.is_empty() { "the configuration".to_owned() } else { format!("the configuration of {name}") }
+}
+
+/// Waits for every source's first answer, up to the deadline.
+async fn first_answers(
+    sources: &[Handle],
+    arrivals: &mut mpsc::Receiver<Arrival>,
+    startup: Duration,
+) -> Vec<Option<Answer>> {
+    let deadline = tokio::time::Instant::now() + startup;
+    let mut answers: Vec<Option<Answer>> = sources.iter().map(|_| None).collect();
+    while answers.iter().any(Option::is_none) {
+        match tokio::time::timeout_at(deadline, arrivals.recv()).await {
+            Ok(Some(arrival)) => answers[arrival.source] = Some(arrival.answer),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    answers
+}
+
+/// Splits first answers into offers, in the order of the sources, and problems.
+fn take(answers: Vec<Option<Answer>>, sources: &[Handle], board: &Board) -> (Vec<Offer>, Vec<Problem>) {
+    let now = Instant::now();
+    let (mut offers, mut problems) = (Vec::new(), Vec::new());
+    for (index, (answer, source)) in answers.into_iter().zip(sources).enumerate() {
+        let update = match answer {
+            Some(Answer::Update(update)) => {
+                Board::count(&board.documents);
+                board.answered(index, now);
+                board.set_source(index, source.well(), None, now);
+                update
+            }
+            Some(Answer::Failed(error) | Answer::Ended(Some(error))) => {
+                problems.extend(error.into_problems().into_iter().map(|p| named(p, &source.name)));
+                Update::absent()
+            }
+            Some(Answer::Ended(None)) | None => {
+                problems.push(named(late(), &source.name));
+                Update::absent()
+            }
+        };
+        offers.push(Offer::new(source.name.clone(), update));
+    }
+    (offers, problems)
+}
+
+/// A problem always says whose it is.
+pub(crate) fn named(problem: Problem, source: &Arc<str>) -> Problem {
+    if problem.origin.is_some() { problem } else { problem.at(Origin::whole(source.clone())) }
+}
+
+async fn judge_first<T: HotConf>(
+    stack: Stack,
+    policy: Policy,
+    workers: &Arc<super::workers::Workers>,
+) -> Result<judge::Candidate<T>, Refused> {
+    super::driver::on_worker_if(T::SCHEMA.foreign || stack.bytes() > super::driver::LONG, workers, move || {
+        judge::first::<T>(stack, policy)
+    })
+    .await
+}
+
+/// The layer that a source's answer makes.
+pub(crate) fn layer_of(name: Arc<str>, update: &Update) -> Arc<Layer> {
+    Arc::new(Layer::new(name, update.layered()))
+}
+

@@ -1,0 +1,172 @@
+//! One task per source: pulls it, hands on what it brings, and tells it what became of that.
+
+use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// What a source brought.
+pub(crate) struct Arrival {
+    pub(crate) source: usize,
+    pub(crate) answer: Answer,
+    /// The refresh that it answers.
+    pub(crate) ticket: Option<u64>,
+}
+
+/// How a source answered.
+pub(crate) enum Answer {
+    Update(Update),
+    Failed(SourceError),
+    /// Its token was cancelled, or it panicked: nothing more will come.
+    Ended(Option<SourceError>),
+}
+
+/// What a source is told.
+pub(crate) enum Order {
+    /// Answer at once, with this ticket.
+    Refresh(u64),
+    Settled(Cursor, Verdict),
+}
+
+/// A prompt failure is one that came sooner than a source that waits would bring it.
+const PROMPT: Duration = Duration::from_millis(5);
+/// How many prompt failures in a row are met at once; then the pauses begin.
+const PATIENCE: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Pulls `source` until its token is cancelled.
+pub(crate) async fn pull(
+    index: usize,
+    source: Box<dyn Source>,
+    cx: Context,
+    arrivals: mpsc::Sender<Arrival>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    token: CancellationToken,
+) {
+    // A task of its own, so that a panic in the source's code ends this source and nothing else.
+    let inner = tokio::spawn(run(index, source, cx, arrivals.clone(), orders, token));
+    let abort = AbortOnDrop(inner.abort_handle());
+    let failure = match inner.await {
+        Ok(()) => None,
+        Err(_) => Some(SourceError::down("the source panicked; it is not read any more until a restart")),
+    };
+    drop(abort);
+    // The driver may be gone, and then nobody asks.
+    let _ = arrivals.send(Arrival { source: index, answer: Answer::Ended(failure), ticket: None }).await;
+}
+
+/// Ends the inner task with the outer one.
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn run(
+    index: usize,
+    mut source: Box<dyn Source>,
+    cx: Context,
+    arrivals: mpsc::Sender<Arrival>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    token: CancellationToken,
+) {
+    let mut ticket = None;
+    let mut answered = false;
+    let mut pause = Pause::default();
+    loop {
+        let waits = source.is_live() || !answered || ticket.is_some();
+        let rest_until = pause.until.filter(|_| ticket.is_none());
+        let begun = cx.now();
+        let result = tokio::select! {
+            biased;
+            () = token.cancelled() => return,
+            order = orders.recv() => {
+                match order {
+                    Some(Order::Refresh(id)) => {
+                        source.refresh();
+                        ticket = Some(id);
+                    }
+                    Some(Order::Settled(cursor, verdict)) => source.settled(&cursor, &verdict),
+                    None => return,
+                }
+                continue;
+            }
+            result = async {
+                if let Some(at) = rest_until {
+                    cx.sleep_until(at).await;
+                }
+                source.next(&cx).await
+            }, if waits => result,
+        };
+        answered = true;
+        pause.note(result.is_err(), begun, cx.now());
+        let answer = match result {
+            Ok(update) => Answer::Update(update),
+            Err(error) => Answer::Failed(error),
+        };
+        let arrival = Arrival { source: index, answer, ticket: ticket.take() };
+        tokio::select! {
+            () = token.cancelled() => return,
+            sent = arrivals.send(arrival) => if sent.is_err() { return },
+        }
+    }
+}
+
+/// Slows a source down that fails again and again without waiting.
+#[derive(Default)]
+struct Pause {
+    failures: u32,
+    until: Option<Instant>,
+}
+
+impl Pause {
+    fn note(&mut self, failed: bool, begun: Instant, now: Instant) {
+        // A source that was made to rest did not fail promptly of its own accord: count from its rest.
+        let begun = self.until.take().map_or(begun, |rested| rested.max(begun));
+        if !failed || now.saturating_duration_since(begun) > PROMPT {
+            self.failures = 0;
+            return;
+        }
+        self.failures += 1;
+        if self.failures >= PATIENCE {
+            let doublings = (self.failures - PATIENCE).min(16);
+            self.until = Some(now + FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_fails_at_once_again_and_again_is_slowed_down() {
+        let start = Instant::now();
+        let mut pause = Pause::default();
+        let mut now = start;
+        let mut pauses = Vec::new();
+        for _ in 0..12 {
+            pause.note(true, now, now);
+            let until = pause.until.unwrap_or(now);
+            pauses.push((until - now).as_millis());
+            now = until;
+        }
+        assert_eq!(pauses, [0, 0, 500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000]);
+        pause.note(false, now, now);
+        assert_eq!(pause.until, None);
+    }
+
+    #[test]
+    fn a_source_that_waits_before_it_fails_is_never_slowed_down() {
+        let mut now = Instant::now();
+        let mut pause = Pause::default();
+        for _ in 0..12 {
+            pause.note(true, now, now + Duration::from_millis(20));
+            now += Duration::from_millis(20);
+            assert_eq!(pause.until, None);
+        }
+    }
+}

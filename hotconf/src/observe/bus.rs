@@ -1,0 +1,236 @@
+//! Who hears the story: bounded queues, and a lag is told and never silent.
+
+use super::event::Event;
+use crate::error::Error;
+use crate::subscribe::blocking::{self, Wait};
+use crate::sync::lock;
+use futures_core::Stream;
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Hands each event to every reader and every listener.
+pub(crate) struct Bus {
+    capacity: usize,
+    readers: Mutex<Readers>,
+    listeners: Vec<Arc<Listener>>,
+}
+
+#[derive(Default)]
+struct Readers {
+    queues: Vec<Weak<Queue>>,
+    closed: bool,
+}
+
+/// A closure of `Builder::on_event`, and what it has not heard yet.
+pub(crate) struct Listener {
+    call: Box<dyn Fn(&Event) + Send + Sync>,
+    inbox: Mutex<(VecDeque<Event>, u64, bool)>,
+}
+
+impl Listener {
+    pub(crate) fn new(call: Box<dyn Fn(&Event) + Send + Sync>) -> Arc<Self> {
+        Arc::new(Self { call, inbox: Mutex::default() })
+    }
+
+    /// Puts an event in its inbox; says whether a run is to be arranged.
+    fn offer(&self, event: &Event, capacity: usize) -> bool {
+        let mut inbox = lock(&self.inbox);
+        let (queue, lagged, running) = &mut *inbox;
+        if queue.len() >= capacity {
+            queue.pop_front();
+            *lagged += 1;
+        }
+        queue.push_back(event.clone());
+        !std::mem::replace(running, true)
+    }
+
+    /// Tells all there is, one after the other; runs on a worker.
+    fn drain(&self) {
+        loop {
+            let event = {
+                let mut inbox = lock(&self.inbox);
+                let (queue, lagged, running) = &mut *inbox;
+                if *lagged > 0 {
+                    Event::Lagged(std::mem::take(lagged))
+                } else if let Some(event) = queue.pop_front() {
+                    event
+                } else {
+                    *running = false;
+                    return;
+                }
+            };
+            // A panic of one event must not take the others away.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.call)(&event)));
+        }
+    }
+}
+
+impl Bus {
+    pub(crate) fn new(capacity: usize, listeners: Vec<Arc<Listener>>) -> Self {
+        Self { capacity, readers: Mutex::default(), listeners }
+    }
+
+    /// Tells everybody. `run` puts a listener's work on a worker.
+    pub(crate) fn tell(&self, event: &Event, run: impl Fn(Box<dyn FnOnce() + Send>)) {
+        let queues: Vec<Arc<Queue>> = {
+            let mut readers = lock(&self.readers);
+            readers.queues.retain(|q| q.strong_count() > 0);
+            readers.queues.iter().filter_map(Weak::upgrade).collect()
+        };
+        for queue in queues {
+            queue.push(event.clone(), self.capacity);
+        }
+        for listener in &self.listeners {
+            if listener.offer(event, self.capacity) {
+                let listener = listener.clone();
+                run(Box::new(move || listener.drain()));
+            }
+        }
+    }
+
+    /// A reader of all that is told from now on.
+    pub(crate) fn subscribe(&self) -> Events {
+        let queue = Arc::new(Queue::default());
+        let mut readers = lock(&self.readers);
+        lock(&queue.state).closed = readers.closed;
+        readers.queues.push(Arc::downgrade(&queue));
+        Events { queue }
+    }
+
+    /// Ends every reader once it has read what is there.
+    pub(crate) fn close(&self) {
+        let queues = {
+            let mut readers = lock(&self.readers);
+            readers.closed = true;
+            std::mem::take(&mut readers.queues)
+        };
+        for queue in queues.iter().filter_map(Weak::upgrade) {
+            let waker = {
+                let mut state = lock(&queue.state);
+                state.closed = true;
+                state.waker.take()
+            };
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    state: Mutex<QueueState>,
+}
+
+#[derive(Default)]
+struct QueueState {
+    events: VecDeque<Event>,
+    lagged: u64,
+    closed: bool,
+    waker: Option<Waker>,
+}
+
+impl Queue {
+    fn push(&self, event: Event, capacity: usize) {
+        let waker = {
+            let mut state = lock(&self.state);
+            if state.events.len() >= capacity {
+                state.events.pop_front();
+                state.lagged += 1;
+            }
+            state.events.push_back(event);
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut state = lock(&self.state);
+        if state.lagged > 0 {
+            return Poll::Ready(Some(Event::Lagged(std::mem::take(&mut state.lagged))));
+        }
+        if let Some(event) = state.events.pop_front() {
+            return Poll::Ready(Some(event));
+        }
+        if state.closed {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// The events of one configuration, in order, from the moment of the call on.
+///
+/// The queue holds 1 024 events by default. A reader that is slower loses the oldest and gets
+/// [`Event::Lagged`] with their number. It ends after shutdown, and keeps no engine alive.
+pub struct Events {
+    queue: Arc<Queue>,
+}
+
+impl Events {
+    /// Waits for the next event; `None` after the configuration was shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future loses no event.
+    pub async fn next(&mut self) -> Option<Event> {
+        std::future::poll_fn(|cx| self.queue.poll(cx)).await
+    }
+
+    /// Blocks this thread until the next event; `None` after shutdown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_usage`] inside an async task, where it would block the runtime.
+    pub fn blocking_next(&mut self) -> Result<Option<Event>, Error> {
+        blocking::refuse_in_async()?;
+        match blocking::wait(std::future::poll_fn(|cx| self.queue.poll(cx)), None) {
+            Wait::Done(event) => Ok(event),
+            Wait::TimedOut => Ok(None),
+        }
+    }
+
+    /// Blocks this thread until the next event, or until `timeout` is over: then the outer `Option`
+    /// is `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_usage`] inside an async task.
+    #[allow(clippy::option_option)] // timed out, ended, or an event
+    pub fn blocking_next_timeout(&mut self, timeout: Duration) -> Result<Option<Option<Event>>, Error> {
+        blocking::refuse_in_async()?;
+        match blocking::wait(std::future::poll_fn(|cx| self.queue.poll(cx)), Some(timeout)) {
+            Wait::Done(event) => Ok(Some(event)),
+            Wait::TimedOut => Ok(None),
+        }
+    }
+
+    /// Takes the next event if there is one.
+    pub fn try_next(&mut self) -> Option<Event> {
+        match self.queue.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => event,
+            Poll::Pending => None,
+        }
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.queue.poll(cx)
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("waiting", &lock(&self.queue.state).events.len()).finish()
+    }
+}

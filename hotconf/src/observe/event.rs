@@ -1,0 +1,204 @@
+//! What is told of a configuration: the events, each with what a person needs to act on it.
+
+use crate::error::Error;
+use crate::origin::Origin;
+use crate::publish::Meta;
+use crate::schema::Moved;
+use std::fmt;
+use std::sync::Arc;
+
+/// Something that happened to a configuration.
+///
+/// `Display` is one line for a log. No event holds a secret.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A new version is in force.
+    Applied(Applied),
+    /// What a source brought was refused; the error says every problem and what stays in force.
+    Rejected(Error),
+    /// A source is gone or cannot be read; what it brought last stays in force.
+    SourceDown(SourceDown),
+    /// A source that was down, or whose content was refused, is well again.
+    SourceUp(SourceUp),
+    /// Something that stops nothing and that a person should know.
+    Warning(Warning),
+    /// Fields that apply on restart only have a new value waiting.
+    RestartRequired(RestartRequired),
+    /// This reader was slower than the events came: so many of the oldest are lost to it.
+    Lagged(u64),
+}
+
+/// A new version, and what moved.
+#[derive(Clone)]
+pub struct Applied {
+    pub(crate) before: Arc<Meta>,
+    pub(crate) after: Arc<Meta>,
+    pub(crate) moved: Moved,
+}
+
+/// One leaf that moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FieldChange {
+    /// The leaf's dotted path.
+    pub path: String,
+    /// The value before, as its source wrote it; `None` where it was not there, `(secret)` for a secret.
+    pub old: Option<String>,
+    /// The value now.
+    pub new: Option<String>,
+    /// Where the value now was set.
+    pub origin: Origin,
+}
+
+impl Applied {
+    /// The version that is in force now.
+    pub fn version(&self) -> u64 {
+        self.after.number
+    }
+
+    /// The version that was in force before.
+    pub fn previous(&self) -> u64 {
+        self.before.number
+    }
+
+    /// The leaves that moved, in the order of declaration; of maps and lists of sections, the leaves
+    /// inside. Made on each call: nothing is rendered for an event that nobody looks at.
+    pub fn changes(&self) -> Vec<FieldChange> {
+        let mut changes = Vec::new();
+        for number in self.moved.as_slice() {
+            let path = self.after.index.path(*number);
+            for path in crate::layer::moved_paths(&self.before.tree, &self.after.tree, self.after.schema, &path) {
+                changes.push(FieldChange {
+                    old: crate::layer::rendered(&self.before.tree, self.before.schema, &path),
+                    new: crate::layer::rendered(&self.after.tree, self.after.schema, &path),
+                    origin: crate::layer::origin_of(&self.after.tree, self.after.schema, &path),
+                    path: path.to_string(),
+                });
+            }
+        }
+        changes
+    }
+
+    /// The paths of [`changes`](Self::changes).
+    pub fn paths(&self) -> Vec<String> {
+        self.changes().into_iter().map(|change| change.path).collect()
+    }
+}
+
+impl fmt::Display for FieldChange {
+    /// One line: `http.timeout: 5s -> 2s (shop.toml:8:11)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "unset".to_owned());
+        write!(f, "{}: {} -> {} ({})", self.path, show(&self.old), show(&self.new), self.origin)
+    }
+}
+
+impl fmt::Debug for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied").field("version", &self.version()).field("changes", &self.changes()).finish()
+    }
+}
+
+/// A source that is gone or cannot be read.
+#[derive(Clone, Debug)]
+pub struct SourceDown {
+    pub(crate) source: Arc<str>,
+    pub(crate) error: Error,
+}
+
+impl SourceDown {
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Why, and what stays in force.
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+}
+
+/// A source that is well again.
+#[derive(Clone, Debug)]
+pub struct SourceUp {
+    pub(crate) source: Arc<str>,
+}
+
+impl SourceUp {
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+/// Something that stops nothing and that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Warning {
+    pub(crate) path: String,
+    pub(crate) message: String,
+    pub(crate) origin: Option<Origin>,
+}
+
+impl Warning {
+    /// The dotted path that it is about; empty where it is about a source or the program.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What there is to know, in one sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Where it stands.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.origin, self.path.is_empty()) {
+            (Some(origin), false) => write!(f, "`{}` at {origin}: {}", self.path, self.message),
+            (Some(origin), true) => write!(f, "{origin}: {}", self.message),
+            (None, false) => write!(f, "`{}`: {}", self.path, self.message),
+            (None, true) => f.write_str(&self.message),
+        }
+    }
+}
+
+/// Fields that apply on restart only have a new value waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartRequired {
+    pub(crate) paths: Vec<String>,
+}
+
+impl RestartRequired {
+    /// The fields that wait for a restart.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Applied(applied) => {
+                write!(f, "version {} applied", applied.version())?;
+                for (i, change) in applied.changes().iter().enumerate() {
+                    write!(f, "{} {change}", if i == 0 { ":" } else { "," })?;
+                }
+                Ok(())
+            }
+            Self::Rejected(error) => write!(f, "rejected: {error}"),
+            Self::SourceDown(down) => write!(f, "source {} is down: {}", down.source, down.error),
+            Self::SourceUp(up) => write!(f, "source {} is up", up.source),
+            Self::Warning(warning) => write!(f, "warning: {warning}"),
+            Self::RestartRequired(restart) => {
+                write!(f, "restart required for {}", restart.paths.join(", "))
+            }
+            Self::Lagged(lost) => write!(f, "{lost} events were lost to this reader"),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The state of a configuration as a person or a health check asks for it.
+
+use super::event::Warning;
+use crate::error::Error;
+use crate::sync::lock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+/// The state of a configuration at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The version in force.
+    pub version: u64,
+    /// When it was installed, by the wall clock.
+    pub installed: SystemTime,
+    /// How long it has been in force, by the monotonic clock.
+    pub age: Duration,
+    /// Restart fields whose new value waits.
+    pub pending: Vec<String>,
+    /// Every source, in the order of the builder.
+    pub sources: Vec<SourceStatus>,
+    /// What the documents in force give cause to warn of.
+    pub warnings: Vec<Warning>,
+    /// The refusal that stands: what a source holds now is not what is in force.
+    pub rejected: Option<Error>,
+    /// What was done since the start.
+    pub counters: Counters,
+    /// Tells whether the configuration was shut down.
+    pub stopped: bool,
+}
+
+impl Status {
+    /// Tells whether every source is well and nothing stands refused.
+    pub fn is_healthy(&self) -> bool {
+        !self.stopped
+            && self.rejected.is_none()
+            && self.sources.iter().all(|s| matches!(s.state, SourceState::Following | SourceState::Fixed))
+    }
+}
+
+/// One source.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SourceStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How it stands.
+    pub state: SourceState,
+    /// Since when, by the monotonic clock.
+    pub since: Duration,
+    /// Why it is not well.
+    pub error: Option<Error>,
+    /// How long ago it answered last.
+    pub answered: Option<Duration>,
+}
+
+/// How a source stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SourceState {
+    /// Not yet answered.
+    Starting,
+    /// Well, and its changes are followed.
+    Following,
+    /// Well; it is read at the start and on `reload` (environment, arguments).
+    Fixed,
+    /// What it holds now was refused; what it brought before stays in force.
+    Refused,
+    /// Gone or unreadable; what it brought last stays in force.
+    Down,
+    /// Its token was cancelled; what it brought last stays in force.
+    Stopped,
+}
+
+/// What was done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Documents that sources brought.
+    pub documents: u64,
+    /// Windows of documents that were looked at.
+    pub reloads: u64,
+    /// Versions that were installed after the first.
+    pub applied: u64,
+    /// Windows that were refused.
+    pub refused: u64,
+    /// Leaves that were decoded.
+    pub decoded: u64,
+    /// Calls of callbacks that were handed to a worker.
+    pub callbacks: u64,
+}
+
+/// What the engine writes and `status()` reads.
+pub(crate) struct Board {
+    state: Mutex<State>,
+    pub(crate) documents: AtomicU64,
+    pub(crate) reloads: AtomicU64,
+    pub(crate) applied: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) decoded: AtomicU64,
+    pub(crate) callbacks: AtomicU64,
+}
+
+struct State {
+    installed: Instant,
+    pending: Vec<String>,
+    sources: Vec<Source>,
+    warnings: Vec<Warning>,
+    rejected: Option<Error>,
+    stopped: bool,
+}
+
+struct Source {
+    name: Arc<str>,
+    state: SourceState,
+    since: Instant,
+    error: Option<Error>,
+    answered: Option<Instant>,
+}
+
+impl Board {
+    pub(crate) fn new(sources: Vec<Arc<str>>, now: Instant) -> Self {
+        let sources = sources
+            .into_iter()
+            .map(|name| Source { name, state: SourceState::Starting, since: now, error: None, answered: None })
+            .collect();
+        Self {
+            state: Mutex::new(State {
+                installed: now,
+                pending: Vec::new(),
+                sources,
+                warnings: Vec::new(),
+                rejected: None,
+                stopped: false,
+            }),
+            documents: AtomicU64::default(),
+            reloads: AtomicU64::default(),
+            applied: AtomicU64::default(),
+            refused: AtomicU64::default(),
+            decoded: AtomicU64::default(),
+            callbacks: AtomicU64::default(),
+        }
+    }
+
+    /// Counts one.
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn installed(&self, now: Instant) {
+        lock(&self.state).installed = now;
+    }
+
+    pub(crate) fn set_pending(&self, pending: Vec<String>) {
+        lock(&self.state).pending = pending;
+    }
+
+    pub(crate) fn pending(&self) -> Vec<String> {
+        lock(&self.state).pending.clone()
+    }
+
+    pub(crate) fn set_warnings(&self, warnings: Vec<Warning>) {
+        lock(&self.state).warnings = warnings;
+    }
+
+    pub(crate) fn set_rejected(&self, rejected: Option<Error>) {
+        lock(&self.state).rejected = rejected;
+    }
+
+    /// Forgets the refusal that stood, once no source holds refused content any more.
+    pub(crate) fn clear_rejected_if_well(&self) {
+        let mut state = lock(&self.state);
+        if state.sources.iter().all(|s| s.state != SourceState::Refused) {
+            state.rejected = None;
+        }
+    }
+
+    /// Tells whether a source is known to be down for this very reason.
+    pub(crate) fn is_down_for(&self, source: usize, error: &Error) -> bool {
+        let state = lock(&self.state);
+        let source = &state.sources[source];
+        source.state == SourceState::Down
+            && source.error.as_ref().is_some_and(|known| known.to_string() == error.to_string())
+    }
+
+    pub(crate) fn stop(&self) {
+        lock(&self.state).stopped = true;
+    }
+
+    /// Notes that a source answered.
+    pub(crate) fn answered(&self, source: usize, now: Instant) {
+        lock(&self.state).sources[source].answered = Some(now);
+    }
+
+    /// Sets a source's state; returns the one before. `since` moves only with the state.
+    pub(crate) fn set_source(
+        &self,
+        source: usize,
+        state: SourceState,
+        error: Option<Error>,
+        now: Instant,
+    ) -> SourceState {
+        let entry = &mut lock(&self.state).sources[source];
+        let before = std::mem::replace(&mut entry.state, state);
+        if before != state {
+            entry.since = now;
+        }
+        entry.error = error;
+        before
+    }
+
+    pub(crate) fn read(&self, version: u64, installed: SystemTime, now: Instant) -> Status {
+        let state = lock(&self.state);
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Status {
+            version,
+            installed,
+            age: now.saturating_duration_since(state.installed),
+            pending: state.pending.clone(),
+            sources: state
+                .sources
+                .iter()
+                .map(|s| SourceStatus {
+                    name: s.name.clone(),
+                    state: s.state,
+                    since: now.saturating_duration_since(s.since),
+                    error: s.error.clone(),
+                    answered: s.answered.map(|at| now.saturating_duration_since(at)),
+                })
+                .collect(),
+            warnings: state.warnings.clone(),
+            rejected: state.rejected.clone(),
+            counters: Counters {
+                documents: of(&self.documents),
+                reloads: of(&self.reloads),
+                applied: of(&self.applied),
+                refused: of(&self.refused),
+                decoded: of(&self.decoded),
+                callbacks: of(&self.callbacks),
+            },
+            stopped: state.stopped,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One version of every field, with where each value came from.
+
+use crate::layer::{self, Stack};
+use crate::origin::Origin;
+use crate::schema::meta::Schema;
+use crate::schema::{Index, Select};
+use crate::value::Tree;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+/// One version of the whole configuration, owned: send it, hold it across `.await`.
+///
+/// It derefs to the configuration. Cloning it clones a pointer.
+///
+/// ```
+/// use hotconf::{Hot, HotConf};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     #[hotconf(default = 2)]
+///     workers: u32,
+/// }
+///
+/// let config = Hot::fixed(App { workers: 4 });
+/// let now = config.snapshot();
+/// assert_eq!((now.workers, now.version()), (4, 1));
+/// ```
+pub struct Snapshot<T>(pub(crate) Arc<Version<T>>);
+
+/// A value and what is known of the version that brought it.
+pub(crate) struct Version<T> {
+    pub(crate) value: T,
+    pub(crate) meta: Arc<Meta>,
+    pub(crate) scope: Scope,
+}
+
+/// Which part of the root a value is: its first number in the root's numbering.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scope {
+    pub(crate) base: u32,
+}
+
+/// What is known of a version, whatever the type.
+pub(crate) struct Meta {
+    pub(crate) number: u64,
+    pub(crate) at: SystemTime,
+    pub(crate) schema: &'static Schema,
+    pub(crate) index: Arc<Index>,
+    /// The merged tree that the running value was loaded from.
+    pub(crate) tree: Arc<Tree>,
+    /// The layers that the tree was merged from.
+    pub(crate) stack: Arc<Stack>,
+    pub(crate) fingerprint: OnceLock<String>,
+}
+
+impl Meta {
+    /// Where the leaf with this number of the root was set.
+    pub(crate) fn origin(&self, number: u32) -> Origin {
+        layer::origin_of(&self.tree, self.schema, &self.index.path(number))
+    }
+}
+
+impl<T> Snapshot<T> {
+    /// The version: 1 for the first, and one more for each that was installed since.
+    ///
+    /// A [`View`](crate::View)'s snapshot says in which version its section last moved.
+    pub fn version(&self) -> u64 {
+        self.0.meta.number
+    }
+
+    /// When this version was installed, by the wall clock.
+    pub fn time(&self) -> SystemTime {
+        self.0.meta.at
+    }
+
+    /// Where the field's value was set; for a section, where its topmost layer begins.
+    pub fn origin<Out>(&self, field: impl Select<T, Out>) -> Origin {
+        match field.__entry() {
+            Some(key) => {
+                let path = self.0.meta.index.path(self.0.scope.base + field.__numbers().start);
+                layer::origin_of(&self.0.meta.tree, self.0.meta.schema, &path.child(key))
+            }
+            None => self.0.meta.origin(self.0.scope.base + field.__numbers().start),
+        }
+    }
+
+    /// A short text that is the same wherever the same effective content is in force, secrets left out.
+    ///
+    /// Compare it over a fleet. It is made from the values as written, in a canonical order, so a
+    /// comment, an order or a file moved changes nothing; `"5s"` and `"5000ms"` differ.
+    pub fn fingerprint(&self) -> &str {
+        let meta = &self.0.meta;
+        meta.fingerprint.get_or_init(|| layer::fingerprint(&meta.tree, meta.schema))
+    }
+
+    /// Tells whether two handles hold the very same version.
+    pub fn same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T> Clone for Snapshot<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Deref for Snapshot<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Snapshot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("version", &self.version()).field("value", &self.0.value).finish()
+    }
+}
+
+impl<T> Snapshot<T> {
+    /// Version 1 of a value that came from nowhere.
+    pub(crate) fn fixed(value: T, schema: &'static Schema) -> Self {
+        let meta = Arc::new(Meta {
+            number: 1,
+            at: SystemTime::now(),
+            schema,
+            index: Arc::new(Index::new(schema)),
+            tree: Arc::default(),
+            stack: Arc::default(),
+            fingerprint: OnceLock::new(),
+        });
+        Self(Arc::new(Version { value, meta, scope: Scope::default() }))
+    }
+
+    /// Every layer's value of one field, the winner first.
+    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanation {
+        layer::explain_field(&self.0.meta.stack, self.0.meta.schema, &self.path_of(&field))
+    }
+
+    /// Every field with its value and its origin, to print. Of a view's snapshot, the whole
+    /// configuration's.
+    pub fn explain(&self) -> Explained {
+        layer::explain(&self.0.meta.stack, self.0.meta.schema)
+    }
+}

@@ -1,0 +1,163 @@
+//! Threads, descriptors and watches, counted. These tests share a process with others, so they run in a
+//! child of their own.
+
+use crate::support::{Dir, Pair, pair, replace};
+use hotconf::{File, Hot};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Runs the named test of this file in a process of its own.
+fn alone(name: &str, body: fn()) {
+    const VARIABLE: &str = "HOTCONF_TEST_ALONE";
+    if std::env::var(VARIABLE).is_ok_and(|v| v == name) {
+        body();
+        return;
+    }
+    let output = Command::new(std::env::current_exe().expect("this test's own binary"))
+        .args([&format!("lifecycle::{name}"), "--exact", "--nocapture", "--test-threads=1"])
+        .env(VARIABLE, name)
+        .output()
+        .expect("a child");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+fn count(folder: &str) -> usize {
+    std::fs::read_dir(folder).map(Iterator::count).unwrap_or(0)
+}
+
+fn threads() -> usize {
+    count("/proc/self/task")
+}
+
+fn descriptors() -> usize {
+    count("/proc/self/fd")
+}
+
+/// Inotify instances and watches of this process.
+fn watches() -> (usize, usize) {
+    let (mut instances, mut watches) = (0, 0);
+    for entry in std::fs::read_dir("/proc/self/fdinfo").expect("Linux").flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let lines = text.lines().filter(|l| l.starts_with("inotify ")).count();
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", entry.file_name().to_string_lossy()));
+        if link.is_ok_and(|l| l.to_string_lossy().contains("inotify")) {
+            instances += 1;
+            watches += lines;
+        }
+    }
+    (instances, watches)
+}
+
+/// A thread that has said its last word may be in the kernel's table a little longer.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(3);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}: {} threads, {} descriptors, {:?}", threads(), descriptors(), watches());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn start(dir: &Dir) -> Hot<Pair> {
+    Hot::builder().source(File::new(dir.path().join("app.toml"))).blocking_start().expect("loaded")
+}
+
+#[test]
+fn a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance() {
+    alone("a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let before = threads();
+        let configs: Vec<_> = (0..100).map(|_| start(&dir)).collect();
+        until("two threads", || threads() == before + 2);
+        assert_eq!(watches().0, 1);
+        replace(&path, &pair(2));
+        until("all follow", || configs.iter().all(|c| c.load().a == 2));
+    });
+}
+
+#[test]
+fn after_shutdown_no_thread_descriptor_or_watch_is_left() {
+    alone("after_shutdown_no_thread_descriptor_or_watch_is_left", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let (threads_before, descriptors_before) = (threads(), descriptors());
+        for n in 2..12 {
+            let config = start(&dir);
+            let _keep = config.on_change(Pair::FIELDS.a, |_| ());
+            replace(&path, &pair(n));
+            until("followed", || config.load().a == n);
+            config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+            until("nothing left", || {
+                threads() == threads_before && descriptors() == descriptors_before && watches() == (0, 0)
+            });
+        }
+    });
+}
+
+#[test]
+fn dropping_the_last_handle_leaves_nothing_either() {
+    alone("dropping_the_last_handle_leaves_nothing_either", || {
+        let dir = Dir::new();
+        dir.file("app.toml", &pair(1));
+        let (threads_before, descriptors_before) = (threads(), descriptors());
+        for _ in 0..5 {
+            let config = start(&dir);
+            let (view, reader) = (config.clone(), config.reader());
+            drop(config);
+            drop(view);
+            assert!(threads() > threads_before, "a reader keeps it alive");
+            drop(reader);
+            until("nothing left", || {
+                threads() == threads_before && descriptors() == descriptors_before && watches() == (0, 0)
+            });
+        }
+    });
+}
+
+#[test]
+fn a_start_that_fails_leaves_nothing() {
+    alone("a_start_that_fails_leaves_nothing", || {
+        let dir = Dir::new();
+        let (threads_before, descriptors_before) = (threads(), descriptors());
+        for _ in 0..5 {
+            let error = Hot::<Pair>::builder()
+                .source(File::new(dir.path().join("missing.toml")))
+                .blocking_start()
+                .expect_err("missing");
+            assert!(error.to_string().contains("missing.toml"), "{error}");
+        }
+        until("nothing left", || threads() == threads_before && descriptors() == descriptors_before);
+    });
+}
+
+#[test]
+fn a_read_begins_no_thread() {
+    alone("a_read_begins_no_thread", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let before = (threads(), descriptors());
+        let loaded = Hot::<Pair>::builder().source(File::new(&path)).read().expect("loaded");
+        assert_eq!(loaded.a, 1);
+        assert_eq!((threads(), descriptors()), before);
+    });
+}
+
+#[test]
+fn cancelling_the_users_token_stops_everything() {
+    alone("cancelling_the_users_token_stops_everything", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let token = tokio_util::sync::CancellationToken::new();
+        let config = Hot::<Pair>::builder()
+            .cancelled_by(&token)
+            .source(File::new(&path))
+            .blocking_start()
+            .expect("loaded");
+        let mut watch = config.watch(Pair::FIELDS.a);
+        token.cancel();
+        assert_eq!(watch.blocking_next().expect("outside of async code"), None, "the watch ends");
+        replace(&path, &pair(2));
+        config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+        assert_eq!(config.load().a, 1);
+    });
+}

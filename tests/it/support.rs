@@ -1,0 +1,101 @@
+//! What the behaviour tests share: a small configuration, a directory of its own, and waiting for events.
+
+use hotconf::{Event, Events, File, Hot, HotConf};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A configuration whose parts must always agree: `check` is the sum of `a` and `b`, and `pad` is long
+/// enough for a torn read to show.
+#[derive(Clone, Debug, PartialEq, HotConf)]
+pub struct Pair {
+    pub a: u64,
+    pub b: u64,
+    pub check: u64,
+    #[hotconf(default = "")]
+    pub pad: String,
+}
+
+/// The text of a [`Pair`]: its values depend on `n` alone.
+pub fn pair(n: u64) -> String {
+    format!("a = {n}\npad = \"{}\"\nb = {}\ncheck = {}\n", "x".repeat(6000), n * 7, n * 8)
+}
+
+impl Pair {
+    pub fn is_whole(&self) -> bool {
+        self.b == self.a * 7 && self.check == self.a * 8
+    }
+}
+
+/// A directory that goes away with the test.
+pub struct Dir(tempfile::TempDir);
+
+impl Dir {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).expect("a directory");
+        }
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+}
+
+/// Writes beside the file and renames into place.
+pub fn replace(path: &Path, text: &str) {
+    let beside = path.with_extension("tmp~");
+    std::fs::write(&beside, text).expect("the new file");
+    std::fs::rename(&beside, path).expect("the rename");
+}
+
+/// Follows one file, without the content poll unless asked for.
+pub fn follow<T: HotConf>(path: &Path) -> (Hot<T>, Events) {
+    let config = Hot::builder().source(File::new(path)).blocking_start().expect("the first load");
+    let events = config.events();
+    (config, events)
+}
+
+/// Waits for the first event that `wanted` takes; panics after five seconds with what came instead.
+pub fn wait_for(events: &mut Events, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+    let end = Instant::now() + Duration::from_secs(5);
+    let mut seen = Vec::new();
+    loop {
+        let rest = end.saturating_duration_since(Instant::now());
+        match events.blocking_next_timeout(rest).expect("outside of async code") {
+            Some(Some(event)) if wanted(&event) => return event,
+            Some(Some(event)) => seen.push(event.to_string()),
+            Some(None) => panic!("ended before {what}; saw {seen:#?}"),
+            None => panic!("no {what} within five seconds; saw {seen:#?}"),
+        }
+    }
+}
+
+pub fn applied(events: &mut Events) -> hotconf::Applied {
+    match wait_for(events, "applied change", |e| matches!(e, Event::Applied(_))) {
+        Event::Applied(applied) => applied,
+        other => unreachable!("waited for a change, got {other}"),
+    }
+}
+
+pub fn rejected(events: &mut Events) -> hotconf::Error {
+    match wait_for(events, "refusal", |e| matches!(e, Event::Rejected(_))) {
+        Event::Rejected(error) => error,
+        other => unreachable!("waited for a refusal, got {other}"),
+    }
+}
+
+/// All events that come until none has come for `quiet`.
+pub fn drain(events: &mut Events, quiet: Duration) -> Vec<Event> {
+    let mut seen = Vec::new();
+    while let Some(Some(event)) = events.blocking_next_timeout(quiet).expect("outside of async code") {
+        seen.push(event);
+    }
+    seen
+}
