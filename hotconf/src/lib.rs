@@ -33,8 +33,11 @@ pub mod testing;
 
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
+#[cfg(feature = "derive")]
+pub use hotconf_derive::HotConf;
 pub use load::HotConf;
 pub use origin::Origin;
+pub use schema::{Entry, Field, FieldInfo, Fields, MapField, Partial, Pick, Select, Total};
 pub use source::{
     BoxFuture, Context, Cursor, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
 };
