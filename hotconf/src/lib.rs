@@ -37,7 +37,7 @@ pub use format::Format;
 pub use hotconf_derive::HotConf;
 pub use load::HotConf;
 pub use origin::Origin;
-pub use schema::{Entry, Field, FieldInfo, Fields, MapField, Partial, Pick, Select, Total};
+pub use schema::{Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total};
 pub use source::{
     BoxFuture, Context, Cursor, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
 };

@@ -346,3 +346,22 @@ fn serde_names_mean_what_they_mean_there() {
     assert_eq!(Named::SECTION.removed, [("old_name", "use `newName`")]);
     assert_eq!(group.fields[3].env, Some("FOUR"));
 }
+
+#[test]
+fn the_table_lists_every_leaf_by_its_path() {
+    let fields = Shop::fields();
+    let paths: Vec<_> = fields.iter().map(hotconf::FieldInfo::path).collect();
+    assert_eq!(
+        paths,
+        [
+            "listen", "http.timeout", "http.retries", "tls", "tls.cert", "tls.inner.timeout", "tls.inner.retries",
+            "store.type", "store.path", "store.sync-every", "store.bucket", "store.region", "store.type_of", "flags",
+            "flags.*.on", "mirrors", "mirrors.*.cert", "mirrors.*.inner.timeout", "mirrors.*.inner.retries", "weights",
+            "last",
+        ]
+    );
+    let tag = fields.get("store.type").expect("the enum has a tag");
+    assert_eq!(tag.values(), ["memory", "local-disk", "s3", "type"]);
+    assert_eq!(fields.get("http.timeout").and_then(|field| field.range()), Some("1ms..=10m"));
+    assert!(fields.get("listen").is_some_and(|field| field.is_restart() && field.doc() == "Address to listen on."));
+}
