@@ -121,7 +121,7 @@ pub use observe::{
 };
 pub use origin::Origin;
 pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
-pub use schema::{Field, FieldInfo, Fields, Partial, Select, Total};
+pub use schema::{Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total};
 pub use secret::Secret;
 pub use source::{
     Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source, SourceError,

@@ -23,10 +23,15 @@ use crate::schema::meta::Schema;
 ///
 /// The derive generates the setters, the field table and the typed diff; a program calls the methods
 /// without `__`.
-pub trait HotConf: Clone + Send + Sync + Sized + 'static {
+pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'static {
+    /// The table of fields: path, type, doc, default, range and flags of each.
+    fn fields() -> crate::schema::Fields {
+        crate::schema::Fields::of(Self::SCHEMA)
+    }
+
     /// What the type says of itself.
     #[doc(hidden)]
-    const SCHEMA: &'static Schema;
+    const SCHEMA: &'static Schema = Self::SECTION;
 
     /// Builds the value from a section of the tree; `None` where a problem was reported.
     #[doc(hidden)]

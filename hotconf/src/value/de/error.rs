@@ -38,7 +38,7 @@ impl LeafError {
     }
 
     /// What stands for the message of a secret.
-    pub(crate) const NOT_SHOWN: &'static str = "invalid value (not shown: secret)";
+    pub(crate) const NOT_SHOWN: &'static str = crate::secret::NOT_SHOWN;
 
     /// A type of the user's panicked while it was read.
     pub(crate) fn panicked<T>(message: String) -> Result<T, Self> {
