@@ -6,11 +6,16 @@
 
 pub(crate) mod field;
 pub(crate) mod index;
+pub(crate) mod keys;
 pub(crate) mod meta;
 mod moved;
+pub(crate) mod nearest;
 mod render;
 pub(crate) mod section;
 pub(crate) mod tokens;
+mod walk;
+
+pub(crate) use walk::{Miss, Spot};
 
 pub use field::{FieldInfo, FieldKind, Fields};
 pub(crate) use index::Index;

@@ -9,14 +9,23 @@ mod error;
 mod update;
 
 pub(crate) mod args;
+#[cfg(feature = "clap")]
+pub(crate) mod clap;
 pub(crate) mod combinators;
 pub(crate) mod env;
 pub(crate) mod file;
 pub(crate) mod inline;
+mod text;
 
+pub use args::Args;
+#[cfg(feature = "clap")]
+pub use clap::Clap;
+pub use combinators::SourceExt;
 pub use context::{Context, Stirring};
 pub(crate) use context::{Hint, Inbox, Services, WatchFailure, Watching};
+pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
+pub use inline::{Inline, InlineHandle};
 pub(crate) use update::Content;
 pub use update::{Cursor, Update, Verdict};
 
