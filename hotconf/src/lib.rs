@@ -113,7 +113,7 @@ pub use format::Format;
 pub use hot::{Hot, WeakHot};
 #[cfg(feature = "derive")]
 pub use hotconf_derive::HotConf;
-pub use layer::{Explained, Explanation};
+pub use layer::{Candidate, Explanation, Explanations};
 pub use load::{HotConf, SetError};
 pub use observe::{
     Applied, Counters, Event, Events, FieldChange, RestartRequired, SourceDown, SourceState, SourceStatus,
@@ -121,8 +121,10 @@ pub use observe::{
 };
 pub use origin::Origin;
 pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
-pub use schema::{Field, FieldInfo, Fields, Partial, Select, Total};
+pub use schema::{Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total};
 pub use secret::Secret;
+#[cfg(feature = "clap")]
+pub use source::Clap;
 pub use source::{
     Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source, SourceError,
     SourceErrorKind, SourceExt, Stirring, Update, Verdict,

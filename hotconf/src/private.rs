@@ -1,1 +1,83 @@
-//! Stub.
+//! What generated code names; no API. It may change in any release.
+
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::str::FromStr;
+
+pub use crate::load::{At, HotConf, Loader, Nested};
+pub use crate::schema::Moved;
+pub use crate::schema::meta::{Body, FieldMeta, Group, Merge, Schema, Shape, Variant, based, numbered};
+pub use crate::schema::section::{Node, Section};
+pub use crate::schema::tokens::{Field, Here, In, Kind, Make, Of, Partial, Place, Total, Tree};
+pub use std::any::Any;
+pub use std::clone::Clone;
+pub use std::cmp::{PartialEq, PartialOrd};
+pub use std::default::Default;
+pub use std::marker::{Copy, PhantomData, Send, Sync};
+pub use std::option::Option::{self, None, Some};
+pub use std::primitive::{bool, str, u32, usize};
+
+/// Tells whether no leaf of two sections differs.
+pub fn same<T: HotConf>(a: &T, b: &T) -> bool {
+    let mut moved = Moved::default();
+    a.__differ(b, 0, &mut moved);
+    moved.is_empty()
+}
+
+/// Adds `number` where two leaves differ.
+pub fn differ<T: PartialEq>(a: &T, b: &T, number: u32, out: &mut Moved) {
+    if a != b {
+        out.push(number);
+    }
+}
+
+/// Adds all numbers of an enum section whose tag changed.
+pub fn differ_all(section: &Schema, base: u32, out: &mut Moved) {
+    for number in base..base + section.len {
+        out.push(number);
+    }
+}
+
+/// What the derive asks of a type parameter of a leaf.
+pub trait Leaf: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static {}
+
+impl<T: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static> Leaf for T {}
+
+/// What the derive asks of a type parameter of a `parse` leaf.
+pub trait Parsed: FromStr<Err: Display> {}
+
+impl<T: FromStr<Err: Display>> Parsed for T {}
+
+/// The way to leaf `number` of `section`: variant, field, and the number counted from the field's first.
+pub fn step(section: &'static Schema, number: u32) -> Option<(usize, usize, u32)> {
+    let (variant, group, base) = section.group_of(number)?;
+    let field = group.field_at(number - base)?;
+    Some((variant, field, number - base - group.fields[field].number))
+}
+
+/// The value `depth` fields below the section that a variant holds.
+pub fn variant_at<'s, S: Section>(
+    inner: &'s S,
+    outer: &'static Schema,
+    variant: usize,
+    number: u32,
+    depth: u32,
+) -> Option<&'s dyn Any> {
+    inner.at(number - base(outer, variant), depth)
+}
+
+/// The first number of a variant's fields, counted from the enum's first.
+pub const fn base(section: &Schema, variant: usize) -> u32 {
+    match &section.body {
+        Body::Struct(_) => 0,
+        Body::Enum { variants, .. } => variants[variant].base,
+    }
+}
+
+/// The number of field `index` of a variant of `section`, counted from the section's first.
+pub const fn number(section: &Schema, variant: usize, index: usize) -> u32 {
+    match &section.body {
+        Body::Struct(group) => group.fields[index].number,
+        Body::Enum { variants, .. } => variants[variant].base + variants[variant].group.fields[index].number,
+    }
+}

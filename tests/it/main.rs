@@ -1,5 +1,6 @@
 //! Behaviour through the public API, a module per theme, in one binary.
 
+mod derive;
 mod lifecycle;
 mod promises;
 mod runtimes;

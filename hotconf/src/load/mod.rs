@@ -3,11 +3,19 @@
 //! Pure: no I/O, no clock, no lock. Generated code names fields and types and calls the [`Loader`];
 //! the logic is here.
 
+mod at;
+mod boxed;
+mod checks;
 mod loader;
 mod nested;
+mod panics;
+mod refusal;
+mod run;
 
-pub use loader::{At, Loader};
+pub use at::At;
+pub use loader::Loader;
 pub use nested::Nested;
+pub(crate) use run::{load, update};
 
 use crate::schema::meta::Schema;
 
@@ -15,10 +23,15 @@ use crate::schema::meta::Schema;
 ///
 /// The derive generates the setters, the field table and the typed diff; a program calls the methods
 /// without `__`.
-pub trait HotConf: Clone + Send + Sync + Sized + 'static {
+pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'static {
+    /// The table of fields: path, type, doc, default, range and flags of each.
+    fn fields() -> crate::schema::Fields {
+        crate::schema::Fields::of(Self::SCHEMA)
+    }
+
     /// What the type says of itself.
     #[doc(hidden)]
-    const SCHEMA: &'static Schema;
+    const SCHEMA: &'static Schema = Self::SECTION;
 
     /// Builds the value from a section of the tree; `None` where a problem was reported.
     #[doc(hidden)]

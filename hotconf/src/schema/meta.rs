@@ -24,7 +24,7 @@ pub struct Schema {
 }
 
 /// What a type is made of.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Body {
     /// A struct's fields.
     Struct(Group),
@@ -38,7 +38,7 @@ pub enum Body {
 }
 
 /// The fields of a struct or of one variant.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Group {
     /// In the order of declaration; skipped fields are not in it.
     pub fields: &'static [FieldMeta],
@@ -47,7 +47,7 @@ pub struct Group {
 }
 
 /// One variant of an enum section.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Variant {
     /// The tag's value, after `rename` and `rename_all`.
     pub name: &'static str,
@@ -55,12 +55,14 @@ pub struct Variant {
     pub aliases: &'static [&'static str],
     /// The variant's doc comment.
     pub doc: &'static str,
-    /// Its fields.
+    /// Its fields. Their numbers count from [`base`](Self::base).
     pub group: Group,
+    /// Its first number, counted from its enum's first.
+    pub base: u32,
 }
 
 /// One field.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct FieldMeta {
     /// The key, after `rename` and `rename_all`.
     pub name: &'static str,
@@ -125,7 +127,118 @@ pub enum Merge {
     ByKey(&'static str),
 }
 
+impl Schema {
+    /// A struct. `foreign` tells of its own leaves; its sections are asked here.
+    #[must_use]
+    pub const fn of_struct(name: &'static str, doc: &'static str, group: Group, foreign: bool) -> Self {
+        let body = Body::Struct(group);
+        let foreign = foreign || group.foreign();
+        Self { name, doc, body, removed: &[], deny_unknown: false, len: group.len(), foreign }
+    }
+
+    /// An internally tagged enum.
+    #[must_use]
+    pub const fn of_enum(
+        name: &'static str,
+        doc: &'static str,
+        tag: &'static str,
+        variants: &'static [Variant],
+        mut foreign: bool,
+    ) -> Self {
+        let mut len = 1;
+        let mut i = 0;
+        while i < variants.len() {
+            len += variants[i].group.len();
+            foreign = foreign || variants[i].group.foreign();
+            i += 1;
+        }
+        let body = Body::Enum { tag, variants };
+        Self { name, doc, body, removed: &[], deny_unknown: false, len, foreign }
+    }
+
+    /// Adds the keys that once were settings.
+    #[must_use]
+    pub const fn removed(mut self, removed: &'static [(&'static str, &'static str)]) -> Self {
+        self.removed = removed;
+        self
+    }
+
+    /// Refuses unknown keys.
+    #[must_use]
+    pub const fn deny_unknown(mut self) -> Self {
+        self.deny_unknown = true;
+        self
+    }
+
+    /// The group of fields that `number`, counted from this section's first, lies in: the variant's
+    /// index (0 for a struct) and the number that the group's fields count from.
+    ///
+    /// `None` for an enum's tag.
+    pub(crate) fn group_of(&'static self, number: u32) -> Option<(usize, &'static Group, u32)> {
+        match &self.body {
+            Body::Struct(group) => Some((0, group, 0)),
+            Body::Enum { .. } if number == 0 => None,
+            Body::Enum { variants, .. } => {
+                let at = variants.partition_point(|variant| variant.base <= number).checked_sub(1)?;
+                // Variants without fields share their base with the next one; the last of them has the fields.
+                Some((at, &variants[at].group, variants[at].base))
+            }
+        }
+    }
+}
+
 impl Group {
+    /// Fields and their names; `names` is sorted bytewise.
+    #[must_use]
+    pub const fn new(
+        fields: &'static [FieldMeta],
+        names: &'static [(&'static str, u16, bool)],
+    ) -> Self {
+        Self { fields, names }
+    }
+
+    /// The fields of a struct section, for the variant of an enum that holds one.
+    ///
+    /// # Panics
+    /// When the section is an enum: a document has one tag per table.
+    #[must_use]
+    pub const fn of(section: &'static Schema) -> Self {
+        match section.body {
+            Body::Struct(group) => group,
+            Body::Enum { .. } => panic!("a variant of an enum section holds a struct section, not another enum"),
+        }
+    }
+
+    /// How many numbers its fields take.
+    const fn len(&self) -> u32 {
+        match self.fields.last() {
+            Some(last) => last.number + last.shape.len(),
+            None => 0,
+        }
+    }
+
+    const fn foreign(&self) -> bool {
+        let mut i = 0;
+        while i < self.fields.len() {
+            if let Some(section) = self.fields[i].shape.section()
+                && section.foreign
+            {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
+    /// The field that `number`, counted from the group's first, belongs to.
+    pub(crate) fn field_at(&self, number: u32) -> Option<usize> {
+        let flat = number as usize;
+        if self.fields.get(flat).is_some_and(|field| field.number == number) {
+            return Some(flat);
+        }
+        self.fields.partition_point(|field| field.number <= number).checked_sub(1)
+    }
+
     /// The index of the field that `key` names, and whether by an alias.
     ///
     /// `hint` is the field that would come next: documents mostly keep the order of declaration.
@@ -137,4 +250,153 @@ impl Group {
         let (_, index, alias) = self.names[at];
         Some((usize::from(index), alias))
     }
+}
+
+impl Shape {
+    /// The section below it, if there is one.
+    #[must_use]
+    pub const fn section(&self) -> Option<&'static Schema> {
+        match self {
+            Self::Leaf => None,
+            Self::Section(s) | Self::Optional(s) | Self::List(s) | Self::Map(s) => Some(*s),
+        }
+    }
+
+    /// How many numbers it takes.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        match self {
+            Self::Leaf | Self::List(_) | Self::Map(_) => 1,
+            Self::Section(section) => section.len,
+            Self::Optional(section) => section.len + 1,
+        }
+    }
+}
+
+impl Variant {
+    /// A variant with the names of its tag.
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        doc: &'static str,
+        group: Group,
+    ) -> Self {
+        Self { name, aliases, doc, group, base: 0 }
+    }
+}
+
+/// Setters for what the derive has to say of a field beyond its name and type.
+impl FieldMeta {
+    /// A required leaf.
+    #[must_use]
+    pub const fn leaf(name: &'static str, doc: &'static str, ty: &'static str) -> Self {
+        Self::section(name, doc, ty, Shape::Leaf)
+    }
+
+    /// A field that holds sections.
+    #[must_use]
+    pub const fn section(name: &'static str, doc: &'static str, ty: &'static str, shape: Shape) -> Self {
+        let default = match shape {
+            Shape::Leaf | Shape::Section(_) => Fallback::Required,
+            Shape::Optional(_) => Fallback::Implicit("none"),
+            Shape::List(_) | Shape::Map(_) => Fallback::Implicit("empty"),
+        };
+        Self {
+            name,
+            doc,
+            ty,
+            shape,
+            default,
+            range: None,
+            restart: false,
+            secret: false,
+            deprecated: None,
+            merge: Merge::Replace,
+            env: None,
+            number: 0,
+        }
+    }
+
+    /// A default that can be shown as it was written.
+    #[must_use]
+    pub const fn shown(mut self, text: &'static str) -> Self {
+        self.default = Fallback::Shown(text);
+        self
+    }
+
+    /// A default that is described.
+    #[must_use]
+    pub const fn implicit(mut self, text: &'static str) -> Self {
+        self.default = Fallback::Implicit(text);
+        self
+    }
+
+    /// The range as written.
+    #[must_use]
+    pub const fn range(mut self, range: &'static str) -> Self {
+        self.range = Some(range);
+        self
+    }
+
+    /// Applies on restart only.
+    #[must_use]
+    pub const fn restart(mut self) -> Self {
+        self.restart = true;
+        self
+    }
+
+    /// Shown nowhere.
+    #[must_use]
+    pub const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    /// Not to be used any more.
+    #[must_use]
+    pub const fn deprecated(mut self, hint: &'static str) -> Self {
+        self.deprecated = Some(hint);
+        self
+    }
+
+    /// How lists of several layers are put together.
+    #[must_use]
+    pub const fn merge(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+
+    /// A variable of its own.
+    #[must_use]
+    pub const fn env(mut self, name: &'static str) -> Self {
+        self.env = Some(name);
+        self
+    }
+}
+
+/// Gives fields their numbers.
+#[must_use]
+pub const fn numbered<const N: usize>(mut fields: [FieldMeta; N]) -> [FieldMeta; N] {
+    let mut next = 0;
+    let mut i = 0;
+    while i < N {
+        fields[i].number = next;
+        next += fields[i].shape.len();
+        i += 1;
+    }
+    fields
+}
+
+/// Gives variants their first numbers; 0 is the tag.
+#[must_use]
+pub const fn based<const N: usize>(mut variants: [Variant; N]) -> [Variant; N] {
+    let mut next = 1;
+    let mut i = 0;
+    while i < N {
+        variants[i].base = next;
+        next += variants[i].group.len();
+        i += 1;
+    }
+    variants
 }

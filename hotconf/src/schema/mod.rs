@@ -1,17 +1,24 @@
-//! What a type says of itself: fields, defaults, ranges and flags, and the [`HotConf`] trait.
+//! What a type says of itself: fields, defaults, ranges, flags and tokens.
 //!
-//! [`meta`] is what the derive writes as constants; [`field`] is what users see of it; [`tokens`] are
-//! the compile-checked names of fields.
+//! [`meta`] is what the derive writes as constants; [`section`] is what a type and a field must offer;
+//! [`field`] is what users see of a type; [`tokens`] are the compile-checked names of fields; [`index`]
+//! finds leaves by number and by path; [`render`] writes the table of fields as documents. Nothing here loads or compares: that is to the right.
 
 pub(crate) mod field;
+pub(crate) mod index;
 pub(crate) mod keys;
 pub(crate) mod meta;
 mod moved;
 pub(crate) mod nearest;
+mod render;
+pub(crate) mod section;
 pub(crate) mod tokens;
 mod walk;
 
 pub(crate) use walk::{Miss, Spot};
 
-pub use field::{FieldInfo, Fields};
+pub use field::{FieldInfo, FieldKind, Fields};
+pub(crate) use index::Index;
 pub use moved::Moved;
+pub(crate) use section::Section;
+pub use tokens::{Entry, Field, MapField, Partial, Pick, Select, Total};

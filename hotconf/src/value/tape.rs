@@ -154,6 +154,31 @@ impl Document {
         Origin::line(self.name.clone(), line, column)
     }
 
+    /// The byte offset at which `node` stands in the text; `None` in a document without one text.
+    pub(crate) fn offset(&self, node: u32) -> Option<usize> {
+        self.places.is_empty().then(|| self.nodes[node as usize].pos as usize)
+    }
+
+    /// From where to where a scalar stands in the text, quotes included; `None` where that is not known.
+    pub(crate) fn span(&self, node: u32) -> Option<(usize, usize)> {
+        let start = self.offset(node)?;
+        let rest = self.text().get(start..)?;
+        let len = match self.kind(node) {
+            Kind::Bool | Kind::Int | Kind::Uint | Kind::Float | Kind::Datetime => {
+                rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']' | '#')).unwrap_or(rest.len())
+            }
+            Kind::Str => {
+                let bits = self.nodes[node as usize].bits;
+                let (at, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
+                let quote = at.checked_sub(start)?;
+                // One quote on either side or none; longer ones, and strings with escapes, are not worth it.
+                (quote <= 1 && at + len <= self.text_len).then_some(quote + len + quote)?
+            }
+            _ => return None,
+        };
+        Some((start, (start + len).min(self.text_len)))
+    }
+
     /// Line and column, both from 1, of a byte offset; the column counts characters.
     pub(crate) fn line_column(&self, offset: usize) -> (u32, u32) {
         let lines = self.lines.get_or_init(|| line_starts(self.text()));

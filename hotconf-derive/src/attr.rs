@@ -1,0 +1,323 @@
+//! Parses `#[hotconf(..)]` and `#[serde(..)]` into plain records; judges nothing but their syntax.
+//!
+//! Of serde's attributes those that reading depends on have serde's meaning, those that concern
+//! writing or serde's own code are passed over, and all others are refused: none is ignored silently.
+
+use crate::case::Rule;
+use crate::ctxt::Ctxt;
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, Expr, ExprPath, Lit, LitStr, Path, Token, token};
+
+/// What may stand on a struct or an enum.
+#[derive(Default)]
+pub(crate) struct Container {
+    pub(crate) krate: Option<Path>,
+    pub(crate) checks: Vec<Path>,
+    pub(crate) removed: Vec<(LitStr, LitStr)>,
+    pub(crate) rename_all: Option<Rule>,
+    pub(crate) rename_all_fields: Option<Rule>,
+    pub(crate) deny_unknown: bool,
+    pub(crate) default: Option<Default>,
+    pub(crate) tag: Option<LitStr>,
+}
+
+/// What may stand on a field.
+#[derive(Default)]
+pub(crate) struct Field {
+    pub(crate) nested: Option<Path>,
+    pub(crate) parse: Option<Path>,
+    pub(crate) with: Option<ExprPath>,
+    pub(crate) default: Option<Default>,
+    pub(crate) range: Option<(String, TokenStream)>,
+    pub(crate) checks: Vec<Path>,
+    pub(crate) restart: Option<Path>,
+    pub(crate) rename: Option<LitStr>,
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) deprecated: Option<LitStr>,
+    pub(crate) merge: Option<(Merge, LitStr)>,
+    pub(crate) skip: Option<Path>,
+    pub(crate) env: Option<LitStr>,
+}
+
+/// What may stand on a variant.
+#[derive(Default)]
+pub(crate) struct Variant {
+    pub(crate) rename: Option<LitStr>,
+    pub(crate) aliases: Vec<LitStr>,
+    pub(crate) rename_all: Option<Rule>,
+    pub(crate) skip: bool,
+}
+
+/// A default, as it was given.
+#[derive(Clone)]
+pub(crate) enum Default {
+    /// The type's `Default`.
+    Trait,
+    /// A function: serde's `default = "path"`.
+    Call(ExprPath),
+    /// A literal or an expression.
+    Value(Expr),
+}
+
+/// How lists of several layers are put together.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Merge {
+    Append,
+    ByKey(String),
+}
+
+/// Which of the two attributes is being read.
+#[derive(Clone, Copy, PartialEq)]
+enum From {
+    Hotconf,
+    Serde,
+}
+
+/// Calls `read` for each item of each attribute; it answers whether it knew the item.
+fn each(
+    ctxt: &Ctxt,
+    attrs: &[Attribute],
+    place: &str,
+    mut read: impl FnMut(From, &str, &ParseNestedMeta<'_>) -> syn::Result<bool>,
+) {
+    for attr in attrs {
+        let from = match () {
+            () if attr.path().is_ident("hotconf") => From::Hotconf,
+            () if attr.path().is_ident("serde") => From::Serde,
+            () => continue,
+        };
+        let result = attr.parse_nested_meta(|meta| {
+            let name = meta.path.to_token_stream().to_string();
+            if read(from, &name, &meta)? {
+                return Ok(());
+            }
+            Err(meta.error(match from {
+                From::Hotconf => format!("unknown hotconf attribute `{name}` on {place}"),
+                From::Serde => unsupported(&name, place),
+            }))
+        });
+        if let Err(error) = result {
+            ctxt.push(error);
+        }
+    }
+}
+
+fn unsupported(name: &str, place: &str) -> String {
+    let instead = match name {
+        "flatten" => "; a section has all its keys in its own table: use `#[hotconf(nested)]`",
+        "untagged" | "content" => "; an enum section is internally tagged: `#[serde(tag = \"type\")]`",
+        "transparent" | "from" | "try_from" | "into" | "remote" => {
+            "; read the type as one value: derive `Deserialize` and leave `HotConf` and `nested` out"
+        }
+        _ => "",
+    };
+    format!("hotconf does not support `#[serde({name})]` on {place}{instead}")
+}
+
+impl Container {
+    pub(crate) fn read(ctxt: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut own = Self::default();
+        each(ctxt, attrs, "a type", |from, name, meta| {
+            match (from, name) {
+                (From::Hotconf, "crate") => own.krate = Some(path(meta)?),
+                (From::Hotconf, "check") => own.checks.push(path(meta)?),
+                (From::Hotconf, "removed") => own.removed.extend(removed(meta)?),
+                (From::Hotconf, "deny_unknown") | (From::Serde, "deny_unknown_fields") => own.deny_unknown = true,
+                (_, "tag") => own.tag = Some(meta.value()?.parse()?),
+                (_, "rename_all") => own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all),
+                (_, "rename_all_fields") => {
+                    own.rename_all_fields = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all_fields);
+                }
+                (_, "default") => own.default = Some(default(from, meta)?),
+                (From::Serde, "rename") => drop(both(meta)?),
+                (From::Serde, "crate" | "expecting") => drop(meta.value()?.parse::<LitStr>()?),
+                (From::Serde, "bound") => drop(both(meta)?),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        });
+        own
+    }
+}
+
+impl Variant {
+    pub(crate) fn read(ctxt: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut own = Self::default();
+        each(ctxt, attrs, "a variant", |from, name, meta| {
+            match (from, name) {
+                (_, "rename") => own.rename = both(meta)?.or(own.rename.take()),
+                (_, "alias") => own.aliases.push(meta.value()?.parse()?),
+                (_, "rename_all") => own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all),
+                (_, "skip") | (From::Serde, "skip_deserializing") => own.skip = true,
+                (From::Serde, "skip_serializing") => {}
+                (From::Serde, "serialize_with") => drop(meta.value()?.parse::<LitStr>()?),
+                (From::Serde, "bound") => drop(both(meta)?),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        });
+        own
+    }
+}
+
+impl Field {
+    pub(crate) fn read(ctxt: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut own = Self::default();
+        each(ctxt, attrs, "a field", |from, name, meta| {
+            match (from, name) {
+                (_, "rename") => own.rename = both(meta)?.or(own.rename.take()),
+                (_, "alias") => own.aliases.push(meta.value()?.parse()?),
+                (_, "default") => {
+                    if own.default.is_some() {
+                        return Err(meta.error("the default is given twice"));
+                    }
+                    own.default = Some(default(from, meta)?);
+                }
+                (_, "skip") | (From::Serde, "skip_deserializing") => own.skip = Some(meta.path.clone()),
+                (From::Hotconf, _) => return own.hotconf(name, meta),
+                (From::Serde, "with") => {
+                    let mut path: ExprPath = quoted(meta)?;
+                    let deserialize = syn::Ident::new("deserialize", last(&path));
+                    path.path.segments.push(deserialize.into());
+                    own.with = Some(path);
+                }
+                (From::Serde, "deserialize_with") => own.with = Some(quoted(meta)?),
+                (From::Serde, "skip_serializing") => {}
+                (From::Serde, "skip_serializing_if" | "serialize_with") => drop(meta.value()?.parse::<LitStr>()?),
+                (From::Serde, "bound") => drop(both(meta)?),
+                _ => return Ok(false),
+            }
+            Ok(true)
+        });
+        own
+    }
+
+    /// The items that only `#[hotconf(..)]` knows.
+    fn hotconf(&mut self, name: &str, meta: &ParseNestedMeta<'_>) -> syn::Result<bool> {
+        match name {
+            "nested" => self.nested = Some(meta.path.clone()),
+            "parse" => self.parse = Some(meta.path.clone()),
+            "restart" => self.restart = Some(meta.path.clone()),
+            "range" => self.range = Some(range(meta.value()?.parse()?)?),
+            "check" => self.checks.push(path(meta)?),
+            "deprecated" => self.deprecated = Some(meta.value()?.parse()?),
+            "merge" => {
+                let text: LitStr = meta.value()?.parse()?;
+                self.merge = Some((merge(&text)?, text));
+            }
+            "env" => self.env = Some(meta.value()?.parse()?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+fn last(path: &ExprPath) -> proc_macro2::Span {
+    path.path.segments.last().map_or_else(proc_macro2::Span::call_site, |segment| segment.ident.span())
+}
+
+/// `= path`, or, as serde writes it, `= "path"`.
+fn path(meta: &ParseNestedMeta<'_>) -> syn::Result<Path> {
+    let value = meta.value()?;
+    if value.peek(LitStr) { value.parse::<LitStr>()?.parse() } else { value.call(Path::parse_mod_style) }
+}
+
+fn quoted(meta: &ParseNestedMeta<'_>) -> syn::Result<ExprPath> {
+    meta.value()?.parse::<LitStr>()?.parse()
+}
+
+/// `= "x"`, or `(serialize = "x", deserialize = "y")`, of which only the latter counts here.
+fn both(meta: &ParseNestedMeta<'_>) -> syn::Result<Option<LitStr>> {
+    if !meta.input.peek(token::Paren) {
+        return Ok(Some(meta.value()?.parse()?));
+    }
+    let mut found = None;
+    meta.parse_nested_meta(|side| {
+        let value: LitStr = side.value()?.parse()?;
+        if side.path.is_ident("deserialize") {
+            found = Some(value);
+        } else if !side.path.is_ident("serialize") {
+            return Err(side.error("expected `serialize` or `deserialize`"));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn rule(text: &LitStr) -> syn::Result<Rule> {
+    Rule::parse(&text.value())
+        .ok_or_else(|| syn::Error::new(text.span(), format!("unknown rule, expected one of {}", Rule::names())))
+}
+
+fn default(from: From, meta: &ParseNestedMeta<'_>) -> syn::Result<Default> {
+    if !meta.input.peek(Token![=]) {
+        return Ok(Default::Trait);
+    }
+    match from {
+        From::Serde => quoted(meta).map(Default::Call),
+        From::Hotconf => meta.value()?.parse().map(Default::Value),
+    }
+}
+
+fn removed(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<(LitStr, LitStr)>> {
+    let mut keys = Vec::new();
+    meta.parse_nested_meta(|key| {
+        let ident = key.path.require_ident()?;
+        let name = syn::ext::IdentExt::unraw(ident).to_string();
+        keys.push((LitStr::new(&name, ident.span()), key.value()?.parse()?));
+        Ok(())
+    })?;
+    Ok(keys)
+}
+
+fn merge(text: &LitStr) -> syn::Result<Merge> {
+    let value = text.value();
+    let key = value.strip_prefix("by_key(").and_then(|rest| rest.strip_suffix(')'));
+    match (value.as_str(), key) {
+        ("append", _) => Ok(Merge::Append),
+        (_, Some(key)) if !key.trim().is_empty() => Ok(Merge::ByKey(key.trim().to_owned())),
+        _ => Err(syn::Error::new(text.span(), "expected `append` or `by_key(name)`")),
+    }
+}
+
+/// The range's text, and its tokens for errors.
+fn range(value: Expr) -> syn::Result<(String, TokenStream)> {
+    let tokens = value.to_token_stream();
+    let text = match &value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) => text.value(),
+            _ => return Err(syn::Error::new_spanned(value, RANGE)),
+        },
+        Expr::Range(range) => {
+            let bound = |bound: &Option<Box<Expr>>| bound.as_deref().map_or_else(|| Ok(String::new()), number);
+            let dots = match range.limits {
+                syn::RangeLimits::HalfOpen(_) => "..",
+                syn::RangeLimits::Closed(_) => "..=",
+            };
+            format!("{}{dots}{}", bound(&range.start)?, bound(&range.end)?)
+        }
+        _ => return Err(syn::Error::new_spanned(value, RANGE)),
+    };
+    let bounds = text.split_once("..").map(|(low, high)| (low.trim(), high.trim_start_matches('=').trim()));
+    match bounds {
+        Some((low, high)) if !(low.is_empty() && high.is_empty()) => Ok((text, tokens)),
+        _ => Err(syn::Error::new_spanned(tokens, RANGE)),
+    }
+}
+
+const RANGE: &str = "expected a range of literals such as `1..=10`, or a text such as \"1ms..=10m\"";
+
+/// A number of a range, without its suffix.
+fn number(bound: &Expr) -> syn::Result<String> {
+    match bound {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(int) => Ok(int.base10_digits().to_owned()),
+            Lit::Float(float) => Ok(float.base10_digits().to_owned()),
+            _ => Err(syn::Error::new_spanned(bound, RANGE)),
+        },
+        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => Ok(format!("-{}", number(&minus.expr)?)),
+        _ => Err(syn::Error::new_spanned(bound, RANGE)),
+    }
+}

@@ -1,0 +1,144 @@
+//! Writes code from a model that was found good.
+//!
+//! All of it stands in one `const _`, calls functions of the crate's `private` module and holds no
+//! logic. Items that the user can reach are `FIELDS` and the impls; `Section` is hidden from docs.
+
+mod diff;
+mod ranges;
+mod schema;
+mod setters;
+pub(crate) mod tokens;
+
+use crate::attr::Default;
+use crate::model::{Body, Content, Field, Input};
+use crate::types;
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Generics, WherePredicate, parse_quote, parse_quote_spanned};
+
+/// The whole output.
+pub(crate) fn expand(input: &Input) -> TokenStream {
+    let generics = bounded(input);
+    let section = section(input, &generics);
+    let hotconf = hotconf(input, &generics);
+    let tokens = tokens::expand(input, &generics);
+    wrap(&quote!(#section #hotconf #tokens))
+}
+
+/// Generated code is nobody's style: no lint of the user's crate judges it.
+pub(crate) fn wrap(items: &TokenStream) -> TokenStream {
+    quote! {
+        #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
+        const _: () = { #items };
+    }
+}
+
+fn section(input: &Input, generics: &Generics) -> TokenStream {
+    let p = input.private();
+    let (name, tree) = (&input.ident, &input.tree);
+    let (of, ty, bounds) = generics.split_for_impl();
+    let arguments = tokens::arguments(&input.generics);
+    let schema = schema::expand(input);
+    let at = diff::at(input);
+    quote! {
+        #[automatically_derived]
+        #[doc(hidden)]
+        impl #of #p::Section for #name #ty #bounds {
+            const SECTION: &'static #p::Schema = #schema;
+            type Fields<__Root: 'static, __K: #p::Kind, __P: #p::Place> = #tree<__Root, __K, __P, #arguments>;
+            #at
+            fn __same(&self, other: &Self) -> #p::bool {
+                #p::same(self, other)
+            }
+        }
+    }
+}
+
+fn hotconf(input: &Input, generics: &Generics) -> TokenStream {
+    let p = input.private();
+    let name = &input.ident;
+    let (of, ty, bounds) = generics.split_for_impl();
+    let load = setters::load(input);
+    let update = setters::update(input);
+    let differ = diff::differ(input);
+    let freeze = diff::freeze(input);
+    quote! {
+        #[automatically_derived]
+        impl #of #p::HotConf for #name #ty #bounds {
+            #[inline]
+            fn __load(__cx: &mut #p::Loader<'_>, __at: #p::At<'_>) -> #p::Option<Self> { #load }
+            fn __update(&mut self, __cx: &mut #p::Loader<'_>, __at: #p::At<'_>) { #update }
+            fn __differ(&self, __other: &Self, __base: #p::u32, __out: &mut #p::Moved) { #differ }
+            #freeze
+        }
+    }
+}
+
+/// The type's generics, with the bounds that its fields need.
+pub(crate) fn bounded(input: &Input) -> Generics {
+    let p = input.private();
+    let mut generics = input.generics.clone();
+    let params: Vec<_> = input.generics.type_params().map(|param| param.ident.clone()).collect();
+    if params.is_empty() {
+        return generics;
+    }
+    let mut more: Vec<WherePredicate> = Vec::new();
+    for param in &params {
+        more.push(parse_quote!(#param: #p::Clone + #p::Send + #p::Sync + 'static));
+    }
+    for field in input.fields() {
+        let used: Vec<_> = params.iter().filter(|param| types::mentions(&field.ty, &param.to_string())).collect();
+        if used.is_empty() {
+            continue;
+        }
+        let (ty, attrs) = (&field.ty, &field.attrs);
+        if attrs.nested.is_some() {
+            let section = types::section(ty);
+            more.push(parse_quote_spanned!(section.span()=> #section: #p::HotConf));
+        } else if attrs.parse.is_some() {
+            let one = types::option(ty).unwrap_or(ty);
+            more.push(parse_quote!(#one: #p::Parsed));
+            more.push(parse_quote!(#ty: #p::PartialEq));
+        } else if attrs.with.is_some() {
+            more.push(parse_quote!(#ty: #p::PartialEq));
+        } else if attrs.skip.is_none() {
+            more.extend(used.iter().map(|param| -> WherePredicate { parse_quote!(#param: #p::Leaf) }));
+        }
+        let implicit = attrs.skip.is_some() && attrs.default.is_none() && input.attrs.default.is_none();
+        if implicit || matches!(attrs.default, Some(Default::Trait)) {
+            more.push(parse_quote!(#ty: #p::Default));
+        }
+        if attrs.range.is_some() {
+            more.push(parse_quote!(#ty: #p::PartialOrd));
+        }
+    }
+    if let Body::Enum(variants) = &input.body {
+        for variant in variants {
+            if let Content::Section(ty) = &variant.shape
+                && params.iter().any(|param| types::mentions(ty, &param.to_string()))
+            {
+                more.push(parse_quote!(#ty: #p::HotConf));
+            }
+        }
+    }
+    generics.make_where_clause().predicates.extend(more);
+    generics
+}
+
+/// What a field is, where no source speaks of it: an expression of type `fn() -> T`.
+pub(crate) fn fallback(input: &Input, field: &Field) -> Option<TokenStream> {
+    let p = input.private();
+    let (ty, ident) = (&field.ty, &field.ident);
+    Some(match (&field.attrs.default, &input.attrs.default) {
+        (Some(Default::Trait), _) => quote_spanned!(field.span()=> <#ty as #p::Default>::default),
+        (Some(Default::Call(path)), _) => quote!(#path),
+        (Some(Default::Value(value)), _) => quote!(|| #value),
+        (None, Some(Default::Trait)) => quote!(|| #p::Clone::clone(&<Self as #p::Default>::default().#ident)),
+        (None, Some(Default::Call(path))) => quote!(|| #p::Clone::clone(&#path().#ident)),
+        (None, Some(Default::Value(value))) => {
+            quote!(|| { let whole: Self = #value; #p::Clone::clone(&whole.#ident) })
+        }
+        (None, None) => return None,
+    })
+}

@@ -1,0 +1,157 @@
+//! Writes the schema's constants: names, docs, shapes, defaults and flags.
+
+use crate::attr::{Default, Merge};
+use crate::model::{Body, Content, Field, Input, Variant};
+use crate::types;
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Expr, Lit};
+
+/// An expression of type `&'static Schema`.
+pub(crate) fn expand(input: &Input) -> TokenStream {
+    let p = input.private();
+    let name = input.ident.unraw().to_string();
+    let doc = &input.doc;
+    let foreign = !input.attrs.checks.is_empty()
+        || input.attrs.default.is_some()
+        || input.fields().into_iter().any(foreign);
+    let made = match &input.body {
+        Body::Struct(fields) => {
+            let group = group(&p, fields);
+            quote!(#p::Schema::of_struct(#name, #doc, #group, #foreign))
+        }
+        Body::Enum(variants) => {
+            let tag = input.attrs.tag.as_ref().map(syn::LitStr::value).unwrap_or_default();
+            let variants = variants.iter().filter(|variant| !variant.skip).map(|each| variant(&p, each));
+            quote! {
+                #p::Schema::of_enum(#name, #doc, #tag, const { &#p::based([#(#variants),*]) }, #foreign)
+            }
+        }
+        Body::Other => quote!(#p::Schema::of_struct(#name, #doc, #p::Group::new(&[], &[]), false)),
+    };
+    let removed = (!input.attrs.removed.is_empty()).then(|| {
+        let pairs = input.attrs.removed.iter().map(|(key, hint)| quote!((#key, #hint)));
+        quote!(.removed(&[#(#pairs),*]))
+    });
+    let deny = input.attrs.deny_unknown.then(|| quote!(.deny_unknown()));
+    quote!(&#made #removed #deny)
+}
+
+fn variant(p: &TokenStream, variant: &Variant) -> TokenStream {
+    let Variant { name, aliases, doc, shape, .. } = variant;
+    let group = match shape {
+        Content::Fields(fields) => group(p, fields),
+        Content::Section(ty) => {
+            let span = ty.span().resolved_at(proc_macro2::Span::call_site());
+            quote_spanned!(span=> #p::Group::of(<#ty as #p::Section>::SECTION))
+        }
+        Content::Unit | Content::Other => quote!(#p::Group::new(&[], &[])),
+    };
+    quote!(#p::Variant::new(#name, &[#(#aliases),*], #doc, #group))
+}
+
+fn group(p: &TokenStream, fields: &[Field]) -> TokenStream {
+    let fields: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
+    let mut names: Vec<(String, u16, bool)> = Vec::new();
+    for field in &fields {
+        let index = u16::try_from(field.index).unwrap_or(u16::MAX);
+        names.push((field.name.clone(), index, false));
+        names.extend(field.attrs.aliases.iter().map(|alias| (alias.value(), index, true)));
+    }
+    names.sort();
+    let names = names.iter().map(|(name, index, alias)| quote!((#name, #index, #alias)));
+    let metas = fields.iter().map(|field| meta(p, field));
+    quote!(#p::Group::new(const { &#p::numbered([#(#metas),*]) }, &[#(#names),*]))
+}
+
+fn meta(p: &TokenStream, field: &Field) -> TokenStream {
+    let Field { name, doc, ty, attrs, .. } = field;
+    let written = types::text(ty);
+    let mut meta = if field.is_nested() {
+        quote_spanned!(field.span()=> #p::FieldMeta::section(#name, #doc, #written, <#ty as #p::Node>::SHAPE))
+    } else {
+        quote!(#p::FieldMeta::leaf(#name, #doc, #written))
+    };
+    meta.extend(default(field));
+    if let Some((range, _)) = &attrs.range {
+        meta.extend(quote!(.range(#range)));
+    }
+    if attrs.restart.is_some() {
+        meta.extend(quote!(.restart()));
+    }
+    if types::mentions(ty, "Secret") {
+        meta.extend(quote!(.secret()));
+    }
+    if let Some(hint) = &attrs.deprecated {
+        meta.extend(quote!(.deprecated(#hint)));
+    }
+    match &attrs.merge {
+        Some((Merge::Append, _)) => meta.extend(quote!(.merge(#p::Merge::Append))),
+        Some((Merge::ByKey(key), _)) => meta.extend(quote!(.merge(#p::Merge::ByKey(#key)))),
+        None => {}
+    }
+    if let Some(env) = &attrs.env {
+        meta.extend(quote!(.env(#env)));
+    }
+    meta
+}
+
+/// What the table shows as the default.
+fn default(field: &Field) -> TokenStream {
+    match &field.attrs.default {
+        Some(Default::Value(value)) => match shown(value) {
+            Some(text) => quote!(.shown(#text)),
+            None => {
+                let text = types::text(value);
+                quote!(.implicit(#text))
+            }
+        },
+        Some(Default::Call(path)) => {
+            let text = types::text(path) + "()";
+            quote!(.implicit(#text))
+        }
+        Some(Default::Trait) => match types::default(&field.ty) {
+            Some(Ok(text)) => quote!(.shown(#text)),
+            Some(Err(word)) => quote!(.implicit(#word)),
+            None => quote!(.implicit("default")),
+        },
+        None if !field.is_nested() && types::option(&field.ty).is_some() => quote!(.implicit("none")),
+        None => TokenStream::new(),
+    }
+}
+
+/// A literal, as a document would say it.
+pub(crate) fn shown(value: &Expr) -> Option<String> {
+    match value {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) => Some(text.value()),
+            Lit::Int(int) => Some(int.base10_digits().to_owned()),
+            Lit::Float(float) => Some(float.base10_digits().to_owned()),
+            Lit::Bool(bool) => Some(bool.value.to_string()),
+            Lit::Char(char) => Some(char.value().to_string()),
+            _ => None,
+        },
+        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => Some(format!("-{}", shown(&minus.expr)?)),
+        _ => None,
+    }
+}
+
+/// Whether loading the field may run code of the user.
+fn foreign(field: &Field) -> bool {
+    let attrs = &field.attrs;
+    if field.is_skipped() {
+        return true;
+    }
+    let default = match &attrs.default {
+        Some(Default::Value(value)) => shown(value).is_none(),
+        Some(Default::Call(_)) => true,
+        Some(Default::Trait) | None => false,
+    };
+    default
+        || attrs.parse.is_some()
+        || attrs.with.is_some()
+        || !attrs.checks.is_empty()
+        || !field.is_nested() && !types::plain(&field.ty)
+}

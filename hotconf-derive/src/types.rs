@@ -1,0 +1,164 @@
+//! What can be told of a type from its tokens: wrappers, secrets, plain std types, its text.
+//!
+//! A guess from tokens may err on the safe side only: an unknown type is foreign, and any mention of
+//! `Secret` makes a secret.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::{GenericArgument, Ident, PathArguments, PathSegment, Type};
+
+fn last(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
+        Type::Group(group) => last(&group.elem),
+        Type::Paren(paren) => last(&paren.elem),
+        _ => None,
+    }
+}
+
+fn arguments(segment: &PathSegment) -> Vec<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
+}
+
+/// The type inside `Option<..>`.
+pub(crate) fn option(ty: &Type) -> Option<&Type> {
+    let segment = last(ty)?;
+    (segment.ident == "Option").then(|| arguments(segment)).and_then(|types| types.first().copied())
+}
+
+/// The section's type inside the containers that `nested` knows.
+pub(crate) fn section(ty: &Type) -> &Type {
+    let Some(segment) = last(ty) else { return ty };
+    let types = arguments(segment);
+    match (segment.ident.to_string().as_str(), types.as_slice()) {
+        ("Option" | "Vec" | "Box", [inner]) | ("HashMap" | "BTreeMap", [_, inner, ..]) => section(inner),
+        _ => ty,
+    }
+}
+
+/// Tells whether the type is `name`, or `Self`, whatever its parameters.
+pub(crate) fn path_ends(ty: &Type, name: &Ident) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.len() == 1
+            && path.path.segments.last().is_some_and(|segment| segment.ident == *name || segment.ident == "Self"),
+        _ => false,
+    }
+}
+
+/// The name of a primitive type, or of any other type without parameters.
+pub(crate) fn name(ty: &Type) -> Option<String> {
+    last(ty).filter(|segment| segment.arguments.is_none()).map(|segment| segment.ident.to_string())
+}
+
+/// A word for the `Default` of a type, where it is known.
+pub(crate) fn default(ty: &Type) -> Option<Result<&'static str, &'static str>> {
+    Some(match last(ty)?.ident.to_string().as_str() {
+        "Option" => Err("none"),
+        "Vec" | "HashMap" | "BTreeMap" | "HashSet" | "BTreeSet" => Err("empty"),
+        "bool" => Ok("false"),
+        "String" => Ok(""),
+        "Duration" => Ok("0s"),
+        "f32" | "f64" => Ok("0.0"),
+        _ if integer(ty).is_some() => Ok("0"),
+        _ => return None,
+    })
+}
+
+/// The least and the greatest value of a primitive integer type.
+pub(crate) fn integer(ty: &Type) -> Option<(i128, u128)> {
+    Some(match name(ty)?.as_str() {
+        "u8" => (0, u8::MAX.into()),
+        "u16" => (0, u16::MAX.into()),
+        "u32" => (0, u32::MAX.into()),
+        "u64" | "usize" => (0, u64::MAX.into()),
+        "u128" => (0, u128::MAX),
+        "i8" => (i8::MIN.into(), i8::MAX as u128),
+        "i16" => (i16::MIN.into(), i16::MAX as u128),
+        "i32" => (i32::MIN.into(), i32::MAX as u128),
+        "i64" | "isize" => (i64::MIN.into(), i64::MAX as u128),
+        "i128" => (i128::MIN, i128::MAX as u128),
+        _ => return None,
+    })
+}
+
+/// Tells whether reading the type runs no code but std's, serde's and ours.
+pub(crate) fn plain(ty: &Type) -> bool {
+    let Some(segment) = last(ty) else {
+        return match ty {
+            Type::Tuple(tuple) => tuple.elems.iter().all(plain),
+            Type::Array(array) => plain(&array.elem),
+            _ => false,
+        };
+    };
+    let name = segment.ident.to_string();
+    let leaf = matches!(
+        name.as_str(),
+        "bool" | "char" | "f32" | "f64" | "String" | "Duration" | "PathBuf" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr"
+            | "SocketAddr" | "SocketAddrV4" | "SocketAddrV6" | "ByteSize" | "SystemTime"
+    ) || name.starts_with("NonZero")
+        || integer(ty).is_some();
+    let wrapper = matches!(
+        name.as_str(),
+        "Option" | "Vec" | "HashMap" | "BTreeMap" | "HashSet" | "BTreeSet" | "Secret" | "Box" | "Arc"
+    );
+    leaf || wrapper && arguments(segment).into_iter().all(plain)
+}
+
+/// Tells whether an identifier of this name occurs among the tokens.
+pub(crate) fn mentions(tokens: impl ToTokens, name: &str) -> bool {
+    fn among(stream: TokenStream, name: &str) -> bool {
+        stream.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == name,
+            TokenTree::Group(group) => among(group.stream(), name),
+            _ => false,
+        })
+    }
+    among(tokens.into_token_stream(), name)
+}
+
+/// The type as one writes it: `HashMap<String, u16>`.
+pub(crate) fn text(tokens: impl ToTokens) -> String {
+    let spaced = tokens.to_token_stream().to_string();
+    let mut text = String::with_capacity(spaced.len());
+    let mut chars = spaced.chars().peekable();
+    while let Some(c) = chars.next() {
+        let before = text.chars().last();
+        if c == ' ' {
+            let tight = |c: Option<char>| c.is_some_and(|c| "<>:&([.!".contains(c));
+            let close = chars.peek().is_some_and(|c| "<>:,)].;(!?".contains(*c));
+            if tight(before) || close {
+                continue;
+            }
+        }
+        text.push(c);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ty(text: &str) -> Type {
+        syn::parse_str(text).expect("the test's type is Rust")
+    }
+
+    #[test]
+    fn types_read_as_they_were_written() {
+        for written in ["Option<u16>", "HashMap<String, Vec<u8>>", "std::time::Duration", "[u8; 4]", "(u8, u16)"] {
+            assert_eq!(text(ty(written)), written);
+        }
+    }
+
+    #[test]
+    fn only_known_types_are_plain() {
+        assert!(plain(&ty("Option<Vec<std::time::Duration>>")));
+        assert!(!plain(&ty("Option<Url>")));
+        assert!(!plain(&ty("Custom<u8>")));
+    }
+}
