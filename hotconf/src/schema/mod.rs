@@ -10,3 +10,4 @@ pub(crate) mod tokens;
 
 pub use field::{FieldInfo, Fields};
 pub use moved::Moved;
+pub use tokens::Select;
