@@ -49,7 +49,7 @@ pub(super) fn trace<Root, Out, S: Select<Root, Out>>(select: &S) -> Trace<Root> 
 }
 
 impl<Root, Out> Change<Root, Out> {
-    pub(super) fn new<S: Select<Root, Out>>(
+    pub(super) fn between<S: Select<Root, Out>>(
         select: &S,
         trace: &Trace<Root>,
         before: Snapshot<Root>,
