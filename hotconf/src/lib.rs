@@ -82,6 +82,7 @@ mod origin;
 mod secret;
 mod sync;
 mod units;
+mod blocking;
 mod value;
 
 mod format;

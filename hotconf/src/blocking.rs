@@ -1,0 +1,118 @@
+//! Refuses to block where blocking would stop an async runtime.
+//!
+//! Rule: on a thread that may block (a plain one, `spawn_blocking`, `block_in_place`) this says yes and
+//! costs little; inside a task of tokio, or in its `block_on`, it says no.
+//!
+//! Tokio has no public "am I in a task". What tells it is the cooperative budget: a task and a
+//! `block_on` are polled with a finite one, everything else has none. Spending it only makes the task
+//! yield at its next await, and a task that is told off here is about to end with an error anyway.
+//!
+//! Not told: a future inside `tokio::task::unconstrained`, and runtimes other than tokio.
+
+use crate::error::Error;
+use std::task::{Context, Poll, Waker};
+use tokio::runtime::Handle;
+use tokio::task::coop;
+
+/// Twice the budget that tokio gives to a task (128).
+const MORE_THAN_A_BUDGET: usize = 256;
+
+/// An error where the calling thread runs an async task, which must not be blocked.
+pub(crate) fn refuse_in_async() -> Result<(), Error> {
+    if in_async() {
+        return Err(Error::usage(
+            "a `blocking_` method would stop the async runtime whose task calls it; await the method of \
+             the same name without `blocking_`, or call it inside `tokio::task::spawn_blocking`",
+        ));
+    }
+    Ok(())
+}
+
+fn in_async() -> bool {
+    if Handle::try_current().is_err() {
+        return false;
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..MORE_THAN_A_BUDGET {
+        match coop::poll_proceed(&mut cx) {
+            Poll::Ready(spent) => spent.made_progress(),
+            Poll::Pending => return true,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{in_async, refuse_in_async};
+    use tokio::runtime::{Builder, Runtime};
+
+    fn threaded() -> Runtime {
+        Builder::new_multi_thread().worker_threads(1).build().expect("a runtime")
+    }
+
+    #[test]
+    fn a_plain_thread_may_block() {
+        assert!(!in_async());
+        let runtime = threaded();
+        let _inside = runtime.enter();
+        assert!(!in_async(), "entered, but not polled by a runtime");
+    }
+
+    #[test]
+    fn a_task_on_a_worker_thread_may_not_block() {
+        let told = threaded().block_on(async { tokio::spawn(async { refuse_in_async() }).await });
+        assert!(told.expect("the task ends").is_err_and(|e| e.is_usage()));
+    }
+
+    #[test]
+    fn a_future_under_block_on_may_not_block() {
+        assert!(threaded().block_on(async { in_async() }));
+        let single = Builder::new_current_thread().build().expect("a runtime");
+        assert!(single.block_on(async { in_async() }));
+        assert!(single.block_on(async { in_async() || in_async() }), "and says so again");
+        let nested = single.block_on(async { tokio::spawn(async { in_async() }).await });
+        assert!(nested.expect("the task ends"));
+    }
+
+    #[test]
+    fn a_local_task_may_not_block() {
+        let single = Builder::new_current_thread().build().expect("a runtime");
+        let local = tokio::task::LocalSet::new();
+        let told = single.block_on(local.run_until(async { tokio::task::spawn_local(async { in_async() }).await }));
+        assert!(told.expect("the task ends"));
+    }
+
+    #[test]
+    fn a_thread_of_spawn_blocking_may_block() {
+        let told = threaded().block_on(async { tokio::task::spawn_blocking(in_async).await });
+        assert!(!told.expect("the closure ends"));
+    }
+
+    #[test]
+    fn block_in_place_may_block() {
+        let told = threaded()
+            .block_on(async { tokio::spawn(async { tokio::task::block_in_place(in_async) }).await });
+        assert!(!told.expect("the task ends"));
+    }
+
+    #[test]
+    fn a_drop_at_the_end_of_a_task_is_told_too() {
+        struct AtEnd(std::sync::mpsc::Sender<bool>);
+        impl Drop for AtEnd {
+            fn drop(&mut self) {
+                let _ = self.0.send(in_async());
+            }
+        }
+        let (tx, rx) = std::sync::mpsc::channel();
+        threaded().block_on(async {
+            let at_end = AtEnd(tx);
+            tokio::spawn(async move {
+                let _kept = at_end;
+            })
+            .await
+            .expect("the task ends");
+        });
+        assert!(rx.recv().expect("dropped"));
+    }
+}

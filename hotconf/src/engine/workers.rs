@@ -1,0 +1,313 @@
+//! The threads that run foreign code: none while idle, one on demand, more when work has to wait.
+//!
+//! A job goes to a parked thread if there is one, first come first served; the first job starts a thread.
+//! Further threads are started by [`Workers::tick`], which the engine calls at [`Workers::next_deadline`]:
+//! the pool has no timer of its own. A thread that had nothing to do for a while ends by itself.
+//!
+//! Rules
+//! 1. No lock is held while a job, a report or the engine's notice runs.
+//! 2. A thread survives whatever its job does.
+//! 3. Nobody waits for a thread from inside of it.
+
+use crate::subscribe::{Job, Pool, Report, Trouble, contained};
+use crate::sync::lock;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
+
+/// The limits of the pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Threads at most. 16: fifteen that hang leave one for the others.
+    pub(crate) threads: usize,
+    /// Work that has waited this long gets another thread.
+    pub(crate) patience: Duration,
+    /// A thread that was idle this long ends.
+    pub(crate) idle: Duration,
+    /// A job that runs this long is reported, once.
+    pub(crate) late: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            threads: 16,
+            patience: Duration::from_millis(10),
+            idle: Duration::from_secs(10),
+            late: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The pool. Cloning it clones a pointer.
+#[derive(Clone)]
+pub(crate) struct Workers(Arc<Shared>);
+
+struct Shared {
+    limits: Limits,
+    state: Mutex<State>,
+    /// Work for a parked thread, or the end.
+    work: Condvar,
+    /// A thread ended.
+    ended: Condvar,
+    /// Tells the engine to ask for the next deadline.
+    notify: Box<dyn Fn() + Send + Sync>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<(Instant, Job)>,
+    /// By number, from 1. A thread is in here from before its start until it is about to end.
+    threads: BTreeMap<usize, Thread>,
+    idle: usize,
+    last_start: Option<Instant>,
+    /// What the engine was told last; it will ask again by then.
+    announced: Option<Instant>,
+    stopped: bool,
+    /// Threads that have left their loop and are about to be gone.
+    leaving: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Thread {
+    handle: Option<JoinHandle<()>>,
+    running: Option<Running>,
+}
+
+struct Running {
+    name: Arc<str>,
+    report: Report,
+    since: Instant,
+    told: bool,
+}
+
+impl Workers {
+    /// A pool without threads. `notify` is called, from any thread, when a deadline appears that is earlier
+    /// than the one the engine knows.
+    pub(crate) fn new(limits: Limits, notify: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Shared {
+            limits,
+            state: Mutex::default(),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+            notify: Box::new(notify),
+        }))
+    }
+
+    /// When [`tick`](Self::tick) has something to do next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let mut state = lock(&self.0.state);
+        let next = state.deadline(&self.0.limits);
+        state.announced = next;
+        next
+    }
+
+    /// Starts threads for work that has waited, and reports jobs that run for too long.
+    pub(crate) fn tick(&self, now: Instant) {
+        let Limits { threads: most, patience, late, .. } = self.0.limits;
+        let (mut reports, mut started) = (Vec::new(), Vec::new());
+        {
+            let mut state = lock(&self.0.state);
+            for running in state.threads.values_mut().filter_map(|t| t.running.as_mut()) {
+                let after = now.saturating_duration_since(running.since);
+                if after >= late && !running.told {
+                    running.told = true;
+                    let trouble = Trouble::Late { name: Arc::clone(&running.name), after };
+                    reports.push((Arc::clone(&running.report), trouble));
+                }
+            }
+            let ripe = |since: Instant| now.saturating_duration_since(since) >= patience;
+            if state.last_start.is_none_or(ripe) {
+                let waiting = state.queue.iter().take(most).filter(|(since, _)| ripe(*since)).count();
+                // As many as are held up: a crowd of quick jobs gets one more thread at a time, and
+                // fifteen that hang are overcome by doubling, within four rounds.
+                let stuck = state.threads.values().filter(|t| t.running.as_ref().is_some_and(|r| ripe(r.since)));
+                let wanted = waiting.saturating_sub(state.idle).min(stuck.count().max(1));
+                for _ in 0..wanted.min(most.saturating_sub(state.threads.len())) {
+                    started.push(state.enrol(now));
+                }
+            }
+        }
+        for number in started {
+            self.start(number);
+        }
+        for (report, trouble) in reports {
+            let _ = contained(|| report(trouble));
+        }
+    }
+
+    /// Takes no more work; what is queued is dropped, threads end with the job they run.
+    pub(crate) fn shutdown(&self) {
+        let unserved = {
+            let mut state = lock(&self.0.state);
+            state.stopped = true;
+            std::mem::take(&mut state.queue)
+        };
+        self.0.work.notify_all();
+        let _ = contained(|| drop(unserved));
+    }
+
+    /// How many threads there are.
+    pub(crate) fn live_threads(&self) -> usize {
+        lock(&self.0.state).threads.len()
+    }
+
+    /// Blocks until no thread is left, the calling one excepted; `false` where the deadline came first.
+    /// Only of use after [`shutdown`](Self::shutdown).
+    pub(crate) fn wait_ended(&self, deadline: Instant) -> bool {
+        let own = thread::current().id();
+        let mut state = lock(&self.0.state);
+        loop {
+            let inside = state.threads.values().any(|t| t.is(own)) || state.leaving.iter().any(|h| is(h, own));
+            if state.threads.len() <= usize::from(inside) {
+                let leaving: Vec<_> = state.leaving.extract_if(.., |h| !is(h, own)).collect();
+                drop(state);
+                // They are past their last job: this takes as long as a thread needs to go.
+                leaving.into_iter().for_each(|h| drop(h.join()));
+                return true;
+            }
+            let rest = deadline.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return false;
+            }
+            state = self.0.ended.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Starts a thread that is enrolled already.
+    fn start(&self, number: usize) {
+        let shared = Arc::clone(&self.0);
+        let spawned = thread::Builder::new()
+            .name(format!("hotconf-worker-{number}"))
+            .spawn(move || shared.serve(number));
+        let mut state = lock(&self.0.state);
+        match spawned {
+            // The thread may have ended already; then the handle is all that is left of it.
+            Ok(handle) => match state.threads.get_mut(&number) {
+                Some(thread) if thread.handle.is_none() => thread.handle = Some(handle),
+                _ => state.leaving.push(handle),
+            },
+            // No thread to be had now: the work stays queued, and the next tick tries again.
+            Err(_) => drop(state.threads.remove(&number)),
+        }
+    }
+}
+
+impl Pool for Workers {
+    fn submit(&self, job: Job) -> Result<(), Job> {
+        let now = Instant::now();
+        let Limits { patience, late, .. } = self.0.limits;
+        let (start, parked, news) = {
+            let mut state = lock(&self.0.state);
+            if state.stopped {
+                return Err(job);
+            }
+            let parked = state.idle > state.queue.len();
+            let start = state.threads.is_empty().then(|| state.enrol(now));
+            state.queue.push_back((now, job));
+            // A parked thread takes it at once, and the next thing that can be due is its lateness.
+            let due = now + if parked { late } else { patience };
+            let news = state.announced.is_none_or(|known| known > due);
+            if news {
+                state.announced = Some(due);
+            }
+            (start, parked, news)
+        };
+        if parked {
+            self.0.work.notify_one();
+        }
+        if let Some(number) = start {
+            self.start(number);
+        }
+        if news {
+            (self.0.notify)();
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// The life of a thread.
+    fn serve(&self, number: usize) {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some((_, job)) = state.queue.pop_front() {
+                let Job { name, report, run } = job;
+                let running = Running {
+                    name: Arc::clone(&name),
+                    report: Arc::clone(&report),
+                    since: Instant::now(),
+                    told: false,
+                };
+                state.thread(number).running = Some(running);
+                drop(state);
+                if let Err(message) = contained(run) {
+                    let _ = contained(|| report(Trouble::Panicked { name, message }));
+                }
+                // The report may hold the last pointer to something of the user's.
+                let _ = contained(move || drop(report));
+                state = lock(&self.state);
+                let done = state.thread(number).running.take();
+                if let Some(done) = done {
+                    drop(state);
+                    let _ = contained(move || drop(done));
+                    state = lock(&self.state);
+                }
+                continue;
+            }
+            if state.stopped {
+                break;
+            }
+            state.idle += 1;
+            let (woken, wait) =
+                self.work.wait_timeout(state, self.limits.idle).unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            state.idle -= 1;
+            if wait.timed_out() && state.queue.is_empty() {
+                break;
+            }
+        }
+        let handle = state.threads.remove(&number).and_then(|t| t.handle);
+        // Handles of threads that went before are of no use any more.
+        state.leaving.retain(|h| !h.is_finished());
+        state.leaving.extend(handle);
+        self.ended.notify_all();
+    }
+}
+
+impl State {
+    /// Counts a thread in before it exists, under the smallest free number.
+    fn enrol(&mut self, now: Instant) -> usize {
+        let number = (1..).find(|n| !self.threads.contains_key(n)).expect("there are few threads");
+        self.threads.insert(number, Thread::default());
+        self.last_start = Some(now);
+        number
+    }
+
+    fn thread(&mut self, number: usize) -> &mut Thread {
+        self.threads.get_mut(&number).expect("a thread is enrolled until its loop ends")
+    }
+
+    fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let growth = (self.threads.len() < limits.threads && self.idle < self.queue.len())
+            .then(|| self.queue.front().map(|(since, _)| *since))
+            .flatten()
+            .map(|since| self.last_start.map_or(since, |start| start.max(since)) + limits.patience);
+        let running = self.threads.values().filter_map(|t| t.running.as_ref());
+        let late = running.filter(|r| !r.told).map(|r| r.since + limits.late).min();
+        // A job handed to a parked thread runs from about now on.
+        let handed = self.queue.front().map(|(since, _)| *since + limits.late);
+        [growth, late, handed].into_iter().flatten().min()
+    }
+}
+
+impl Thread {
+    fn is(&self, id: ThreadId) -> bool {
+        self.handle.as_ref().is_some_and(|h| is(h, id))
+    }
+}
+
+fn is(handle: &JoinHandle<()>, id: ThreadId) -> bool {
+    handle.thread().id() == id
+}
