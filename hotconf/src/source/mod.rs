@@ -15,7 +15,7 @@ pub(crate) mod file;
 pub(crate) mod inline;
 
 pub use context::{Context, Stirring};
-pub(crate) use context::{Hint, Inbox, Services, WatchFailure, Watching};
+pub(crate) use context::{Activity, Group, Hint, Inbox, Interest, Services, WatchFailure, Watching};
 pub use error::{SourceError, SourceErrorKind};
 pub(crate) use update::Content;
 pub use update::{Cursor, Update, Verdict};
