@@ -35,6 +35,7 @@ pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
 pub use load::HotConf;
 pub use origin::Origin;
+pub use units::ByteSize;
 pub use source::{
     BoxFuture, Context, Cursor, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
 };

@@ -1,6 +1,37 @@
 //! Bytes → tape: one parser a file, each the sole user of its crate.
+//!
+//! What every format shares is settled in [`text`] before a parser sees anything: the size limit, the
+//! byte-order mark, the encoding. A parser returns a [`Document`] or every [`Fault`] that it can tell,
+//! and no fault quotes the text beyond a key or a punctuation mark: the text may hold secrets.
+
+#[cfg(feature = "json")]
+mod json;
+#[cfg(any(feature = "json", feature = "yaml"))]
+mod keys;
+#[cfg(any(feature = "json", feature = "toml", feature = "yaml"))]
+mod number;
+mod text;
+#[cfg(feature = "toml")]
+mod toml;
+#[cfg(feature = "yaml")]
+mod yaml;
+
+use crate::error::{Problem, ProblemKind};
+use crate::value::{Builder, Document};
+use std::path::Path;
 
 /// A document format.
+///
+/// A variant is there whether or not its feature is on; reading a document whose feature is off is an
+/// error that names the feature.
+///
+/// ```
+/// use hotconf::Format;
+///
+/// assert_eq!(Format::from_path("shop.TOML"), Some(Format::Toml));
+/// assert_eq!(Format::from_path("conf.d/10-db.yml"), Some(Format::Yaml));
+/// assert_eq!(Format::from_path("shop.conf"), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
@@ -12,12 +43,150 @@ pub enum Format {
     Json,
 }
 
-/// Parses `bytes`; on failure every syntax problem that can be told, with line and column.
-pub(crate) fn parse(
+impl Format {
+    /// Tells the format by the file name's extension, in any letter case: `toml`, `yaml`, `yml`, `json`.
+    pub fn from_path(path: impl AsRef<Path>) -> Option<Self> {
+        let extension = path.as_ref().extension()?.to_str()?;
+        let is = |name: &str| extension.eq_ignore_ascii_case(name);
+        if is("toml") {
+            Some(Self::Toml)
+        } else if is("yaml") || is("yml") {
+            Some(Self::Yaml)
+        } else if is("json") {
+            Some(Self::Json)
+        } else {
+            None
+        }
+    }
+
+    /// The format's name as a person writes it; its lower case is the Cargo feature.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Toml => "TOML",
+            Self::Yaml => "YAML",
+            Self::Json => "JSON",
+        }
+    }
+}
+
+/// How large a document may be. A document beyond a limit is refused, never cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Length in bytes.
+    pub(crate) bytes: usize,
+    /// Tables and arrays within each other; the root counts as one. At most [`Limits::DEEPEST`].
+    pub(crate) depth: usize,
+    /// Keys, values and containers, counted after aliases are expanded.
+    pub(crate) nodes: usize,
+}
+
+impl Limits {
+    /// No setting goes deeper: what reads a tree may recurse on it.
+    pub(crate) const DEEPEST: usize = 128;
+
+    fn too_deep(deepest: usize) -> String {
+        format!("expected tables and arrays at most {deepest} deep, found deeper ones")
+    }
+
+    fn too_many(most: usize) -> String {
+        format!("expected at most {most} keys and values, found more")
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 16 << 20, depth: Self::DEEPEST, nodes: 1_000_000 }
+    }
+}
+
+/// Parses `bytes` within the default limits; on failure every problem that can be told, with its place.
+pub(crate) fn parse(format: Format, name: &str, bytes: &[u8]) -> Result<Document, Vec<Problem>> {
+    parse_with(format, name, bytes, &Limits::default())
+}
+
+/// Parses `bytes` within `limits`.
+pub(crate) fn parse_with(
     format: Format,
     name: &str,
     bytes: &[u8],
-) -> Result<crate::value::Document, Vec<crate::error::Problem>> {
-    let _ = (format, name, bytes);
-    unreachable!("filled in")
+    limits: &Limits,
+) -> Result<Document, Vec<Problem>> {
+    let limits = Limits { depth: limits.depth.min(Limits::DEEPEST), ..*limits };
+    let text = text::decode(name, bytes, &limits).map_err(|problem| vec![problem])?;
+    let parsed = match format {
+        #[cfg(feature = "toml")]
+        Format::Toml => toml::parse(name, text, &limits),
+        #[cfg(feature = "yaml")]
+        Format::Yaml => yaml::parse(name, text, &limits),
+        #[cfg(feature = "json")]
+        Format::Json => json::parse(name, text, &limits),
+        #[allow(unreachable_patterns, reason = "with every format's feature on no format is left")]
+        _ => return Err(vec![feature_is_off(format, name)]),
+    };
+    parsed.map_err(|faults| problems(name, text, faults))
 }
+
+fn feature_is_off(format: Format, name: &str) -> Problem {
+    let (title, feature) = (format.name(), format.name().to_ascii_lowercase());
+    let message = format!("this program reads no {title}: turn on the feature `{feature}` of hotconf");
+    Problem::new(ProblemKind::Usage, "", message).at(crate::origin::Origin::whole(name))
+}
+
+/// What a parser found wrong, by byte offset.
+#[derive(Debug, PartialEq)]
+struct Fault {
+    at: usize,
+    message: String,
+    /// A second place that the message speaks of: it completes "…; first set at".
+    first: Option<usize>,
+}
+
+impl Fault {
+    fn new(at: usize, message: impl Into<String>) -> Self {
+        Self { at, message: message.into(), first: None }
+    }
+
+    fn duplicate(key: &str, at: usize, first: usize) -> Self {
+        Self { at, message: format!("duplicate key `{}`", key.escape_debug()), first: Some(first) }
+    }
+}
+
+/// A report that goes on and on helps nobody: what follows this many faults is counted.
+const MOST_FAULTS: usize = 50;
+
+/// Turns byte offsets into lines and columns.
+fn problems(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<Problem> {
+    debug_assert!(!faults.is_empty(), "a refused document has a fault");
+    faults.sort_by_key(|fault| fault.at);
+    faults.dedup_by(|later, earlier| later.at == earlier.at);
+    let more = faults.len().saturating_sub(MOST_FAULTS);
+    // The tape's own arithmetic is used, so that errors and origins count alike.
+    let document = Builder::new(name, text.to_owned()).finish();
+    let mut problems: Vec<Problem> = faults
+        .into_iter()
+        .take(MOST_FAULTS)
+        .map(|Fault { at, mut message, first }| {
+            if let Some(first) = first {
+                let (line, column) = document.line_column(first);
+                message = format!("{message}, first set at {line}:{column}");
+            }
+            let (line, column) = document.line_column(at);
+            Problem::new(ProblemKind::Syntax, "", message).at(crate::origin::Origin::line(name, line, column))
+        })
+        .collect();
+    if more > 0 {
+        let message = format!("and {more} more of the same document");
+        problems.push(Problem::new(ProblemKind::Syntax, "", message).at(crate::origin::Origin::whole(name)));
+    }
+    problems
+}
+
+/// Byte offset of `part` where it is a slice of `text`.
+#[cfg(any(feature = "toml", feature = "yaml"))]
+fn offset_in(text: &str, part: &str) -> Option<usize> {
+    let offset = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    (offset + part.len() <= text.len()).then_some(offset)
+}
+
+#[cfg(all(test, feature = "json", feature = "toml", feature = "yaml"))]
+mod tests;

@@ -1,0 +1,53 @@
+//! Bytes → text: what has to hold before any parser starts.
+//!
+//! A document is UTF-8, with or without a byte-order mark; the mark is no part of the text, so that
+//! line 1 column 1 is the first character that a person sees. Line ends are left to the format.
+
+use super::Limits;
+use crate::error::{Problem, ProblemKind};
+use crate::origin::Origin;
+
+/// The text of a document, or why there is none.
+pub(super) fn decode<'b>(name: &str, bytes: &'b [u8], limits: &Limits) -> Result<&'b str, Problem> {
+    let whole = |message: String| Problem::new(ProblemKind::Syntax, "", message).at(Origin::whole(name));
+    // The tape holds offsets in 32 bits; half of them are left to the strings that had escapes.
+    if bytes.len() > limits.bytes.min(1 << 31) {
+        let (found, most) = (bytes.len(), limits.bytes);
+        return Err(whole(format!("expected at most {most} bytes, found {found}")));
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    std::str::from_utf8(bytes)
+        .map_err(|error| match wide(bytes) {
+            Some(encoding) => whole(format!("expected UTF-8, found {encoding}: save the file as UTF-8")),
+            None => {
+                let good = &bytes[..error.valid_up_to()];
+                let good = std::str::from_utf8(good).expect("the error says that it is valid up to here");
+                let (line, column) = end_of(good);
+                let message = "expected UTF-8, found a byte that is not: save the file as UTF-8";
+                Problem::new(ProblemKind::Syntax, "", message).at(Origin::line(name, line, column))
+            }
+        })
+        .and_then(|text| match wide(bytes) {
+            // UTF-16 of plain ASCII is valid UTF-8, full of NUL.
+            Some(encoding) => Err(whole(format!("expected UTF-8, found {encoding}: save the file as UTF-8"))),
+            None => Ok(text),
+        })
+}
+
+/// Names an encoding of two or four bytes a character, told by its mark or by where the zeros are.
+fn wide(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..] => Some("UTF-32"),
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => Some("UTF-16"),
+        // No configuration begins with NUL, and none has one as its second character.
+        [0, b, ..] if *b != 0 => Some("UTF-16"),
+        [a, 0, b, ..] if *a != 0 && *b != 0 => Some("UTF-16"),
+        _ => None,
+    }
+}
+
+/// Line and column just behind `text`, counted as the tape counts.
+fn end_of(text: &str) -> (u32, u32) {
+    let document = crate::value::Builder::new("", text.to_owned()).finish();
+    document.line_column(text.len())
+}

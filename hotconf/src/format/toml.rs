@@ -1,0 +1,177 @@
+//! TOML 1.1 → tape, through the parser of the `toml` crate; the only file that names it.
+//!
+//! The parsed tables come sorted by key; the tape has the document's order, so that what is reported
+//! or shown reads like the file.
+
+use super::number::{self, Integer};
+use super::{Fault, Limits, MOST_FAULTS, offset_in};
+use crate::value::{Builder, Document, Kind};
+use ::toml::Spanned;
+use ::toml::de::{DeArray, DeString, DeTable, DeValue, Error};
+use std::ops::Range;
+
+/// Parses `text`; on failure every fault that the parser can tell after recovering from the first.
+pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document, Vec<Fault>> {
+    let root = DeTable::parse(text).map_err(|first| syntax_faults(text, first))?;
+    let mut fill = Fill {
+        builder: Builder::new(name, text.to_owned()),
+        text,
+        limits,
+        faults: Vec::new(),
+        over: false,
+        scratch: Vec::new(),
+    };
+    fill.table(0, root.get_ref(), 1);
+    if fill.faults.is_empty() { Ok(fill.builder.finish()) } else { Err(fill.faults) }
+}
+
+type Entry<'d, 't> = (&'d Spanned<DeString<'t>>, &'d Spanned<DeValue<'t>>);
+
+/// Walks the parsed tables and fills the tape.
+struct Fill<'d, 't> {
+    builder: Builder,
+    text: &'t str,
+    limits: &'d Limits,
+    faults: Vec<Fault>,
+    /// A limit was passed: what follows is not looked at.
+    over: bool,
+    /// Entries of the tables that are open, each table's in the document's order.
+    scratch: Vec<Entry<'d, 't>>,
+}
+
+impl<'d, 't> Fill<'d, 't> {
+    fn table(&mut self, pos: usize, table: &'d DeTable<'t>, depth: usize) {
+        if !self.within(pos, depth, 2 * table.len()) {
+            return;
+        }
+        let base = self.scratch.len();
+        self.scratch.extend(table.iter());
+        let entries = &mut self.scratch[base..];
+        if !entries.is_sorted_by_key(|(key, _)| key.span().start) {
+            entries.sort_unstable_by_key(|(key, _)| key.span().start);
+        }
+        let end = self.scratch.len();
+        let open = self.builder.table(pos);
+        for i in base..end {
+            let (key, value) = self.scratch[i];
+            let at = key.span().start;
+            match offset_in(self.text, key.get_ref()) {
+                Some(start) => self.builder.key_slice(at, start, key.get_ref().len()),
+                None => self.builder.key_owned(at, key.get_ref()),
+            }
+            self.value(value, depth);
+        }
+        self.builder.close(open, end - base);
+        self.scratch.truncate(base);
+    }
+
+    fn array(&mut self, pos: usize, array: &'d DeArray<'t>, depth: usize) {
+        if !self.within(pos, depth, array.len()) {
+            return;
+        }
+        let open = self.builder.array(pos);
+        for element in array.iter() {
+            self.value(element, depth);
+        }
+        self.builder.close(open, array.len());
+    }
+
+    fn value(&mut self, value: &'d Spanned<DeValue<'t>>, depth: usize) {
+        let pos = value.span().start;
+        match value.get_ref() {
+            DeValue::String(string) => match offset_in(self.text, string) {
+                Some(start) => self.builder.str_slice(Kind::Str, pos, start, string.len()),
+                None => self.builder.str_owned(Kind::Str, pos, string),
+            },
+            DeValue::Integer(integer) => match Integer::read(integer.as_str(), integer.radix()) {
+                Some(value) => value.push(&mut self.builder, pos),
+                None => self.faults.push(Fault::new(pos, number::TOO_LARGE)),
+            },
+            DeValue::Float(float) => match number::float(float.as_str()) {
+                Some(value) => self.builder.float(pos, value),
+                None => self.faults.push(Fault::new(pos, number::NOT_FINITE)),
+            },
+            DeValue::Boolean(value) => self.builder.bool(pos, *value),
+            DeValue::Datetime(_) => {
+                let span = value.span();
+                self.builder.str_slice(Kind::Datetime, pos, span.start, span.len());
+            }
+            DeValue::Array(array) => self.array(pos, array, depth + 1),
+            DeValue::Table(table) => self.table(pos, table, depth + 1),
+        }
+    }
+
+    /// Holds the limits for a container of `nodes` more nodes.
+    fn within(&mut self, pos: usize, depth: usize, nodes: usize) -> bool {
+        if self.over {
+            return false;
+        }
+        let Limits { depth: deepest, nodes: most, .. } = *self.limits;
+        if depth > deepest {
+            self.faults.push(Fault::new(pos, Limits::too_deep(deepest)));
+            self.over = true;
+        } else if self.builder.len() + nodes > most {
+            self.faults.push(Fault::new(pos, Limits::too_many(most)));
+            self.over = true;
+        }
+        !self.over
+    }
+}
+
+/// Recovering from every fault of a large document that is no TOML at all would take long.
+const MOST_TO_RECOVER: usize = 1 << 20;
+
+/// All faults of a text that is no TOML, of which `first` is one.
+#[cold]
+fn syntax_faults(text: &str, first: Error) -> Vec<Fault> {
+    let errors = if text.len() > MOST_TO_RECOVER { vec![first] } else { DeTable::parse_recoverable(text).1 };
+    let mut duplicates = MOST_FAULTS;
+    errors
+        .into_iter()
+        .map(|error| {
+            let span = error.span().unwrap_or(text.len()..text.len());
+            let key = text.get(span.clone()).unwrap_or_default();
+            if error.message() == "duplicate key" && duplicates > 0 {
+                duplicates -= 1;
+                if let Some((key, first)) = first_place(text, span.clone()) {
+                    return Fault::duplicate(&key, span.start, first);
+                }
+                return Fault::new(span.start, format!("duplicate key `{}`", key.escape_debug()));
+            }
+            Fault::new(span.start, error.message())
+        })
+        .collect()
+}
+
+/// Finds the key and place that the duplicate at `span` repeats; the parser does not tell.
+///
+/// The text is parsed again with a name in place of the duplicate that stands nowhere else: the table
+/// that it ends up in is the table that has the first one.
+fn first_place(text: &str, span: Range<usize>) -> Option<(String, usize)> {
+    let key = text.get(span.clone())?;
+    let key = DeTable::parse(&format!("{key} = 0")).ok()?.get_ref().keys().next()?.get_ref().to_string();
+    let mut marker = String::from("duplicate");
+    while text.contains(&marker) {
+        marker.push('_');
+    }
+    let marked = format!("{}{marker}{}", &text[..span.start], &text[span.end..]);
+    let (root, _) = DeTable::parse_recoverable(&marked);
+    let first = table_with(root.get_ref(), &marker)?.get_key_value(key.as_str())?.0.span().start;
+    (first < span.start).then_some((key, first))
+}
+
+/// The table that has `key`, wherever it is.
+fn table_with<'d, 't>(table: &'d DeTable<'t>, key: &str) -> Option<&'d DeTable<'t>> {
+    if table.contains_key(key) {
+        return Some(table);
+    }
+    table.values().find_map(|value| within(value.get_ref(), key))
+}
+
+fn within<'d, 't>(value: &'d DeValue<'t>, key: &str) -> Option<&'d DeTable<'t>> {
+    match value {
+        DeValue::Table(table) => table_with(table, key),
+        DeValue::Array(array) => array.iter().find_map(|element| within(element.get_ref(), key)),
+        _ => None,
+    }
+}
