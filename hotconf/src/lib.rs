@@ -37,6 +37,6 @@ pub use load::HotConf;
 pub use origin::Origin;
 pub use units::ByteSize;
 pub use source::{
-    BoxFuture, Context, Cursor, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
+    BoxFuture, Context, Cursor, Dotenv, File, SecretsDir, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
 };
 pub use value::Value;

@@ -284,6 +284,11 @@ impl Context {
         &self.services
     }
 
+    /// What the sources of this configuration know of each other.
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+
     /// What this source has done so far.
     pub(crate) fn activity(&self) -> &Arc<Activity> {
         &self.activity

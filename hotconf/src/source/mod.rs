@@ -17,6 +17,7 @@ pub(crate) mod inline;
 pub use context::{Context, Stirring};
 pub(crate) use context::{Activity, Group, Hint, Inbox, Interest, Services, WatchFailure, Watching};
 pub use error::{SourceError, SourceErrorKind};
+pub use file::{Dotenv, File, SecretsDir};
 pub(crate) use update::Content;
 pub use update::{Cursor, Update, Verdict};
 

@@ -184,9 +184,8 @@ fn quoted(text: &str) -> Result<(String, usize), &'static str> {
         let end = end_of_line(0);
         let line = text[..end].trim();
         // A `#` within a word is part of it; one after a blank begins a comment.
-        let comment = line.char_indices().find(|&(at, c)| {
-            c == '#' && (at == 0 || line[..at].ends_with([' ', '\t']))
-        });
+        let comment =
+            line.char_indices().find(|&(at, c)| c == '#' && (at == 0 || line[..at].ends_with([' ', '\t'])));
         let value = comment.map_or(line, |(at, _)| line[..at].trim_end());
         return Ok((value.to_owned(), end));
     };
@@ -238,7 +237,8 @@ mod tests {
             ("G", "one\ntwo", 9),
             ("H", "3", 11),
         ];
-        let expected: Vec<_> = expected.iter().map(|(n, v, l)| ((*n).to_owned(), (*v).to_owned(), *l)).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(n, v, l)| ((*n).to_owned(), (*v).to_owned(), *l)).collect();
         assert_eq!(pairs(text), expected);
     }
 

@@ -11,7 +11,7 @@
 
 use super::piece::{Found, Good, Target, Told, What, examine};
 use super::resolve::{End, FileId, Trail};
-use super::settle::{Decision, Outcome, Settle, Sign, Trust};
+use super::settle::{Decision, HELD, LONG_HELD, Outcome, Settle, Sign, Trust};
 use crate::source::{Context, Hint, Inbox, SourceError, SourceErrorKind, Stirring, Update, Watching};
 use std::collections::HashSet;
 use std::future::Future;
@@ -117,6 +117,13 @@ impl<T: Target> Followed<T> {
                 decision = self.settle.decide(now, alone);
             }
             self.stir(cx);
+            if self.settle.is_long_held(now) {
+                cx.warn(format!(
+                    "{}: has been held open and written to for {LONG_HELD:?}; what it says is taken when \
+                     its writer closes it or pauses for {HELD:?}",
+                    self.target.name()
+                ));
+            }
             match decision {
                 Decision::Read(trust) => {
                     if let Some(answer) = self.read(cx, trust).await {

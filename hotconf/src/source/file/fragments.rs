@@ -10,19 +10,9 @@ use std::sync::Arc;
 /// How often a directory that changes while it is read is read anew.
 const ATTEMPTS: usize = 5;
 
-/// The format that a file's extension names, in any letter case.
-pub(super) fn format_of(path: &Path) -> Option<Format> {
-    match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-        "toml" => Some(Format::Toml),
-        "yaml" | "yml" => Some(Format::Yaml),
-        "json" => Some(Format::Json),
-        _ => None,
-    }
-}
-
 /// Whether a file of this name is a fragment: a known extension, and neither hidden nor an editor's.
 pub(super) fn is_fragment(name: &OsStr) -> bool {
-    is_plain(name) && format_of(Path::new(name)).is_some()
+    is_plain(name) && Format::from_path(name).is_some()
 }
 
 /// Whether a name is neither hidden (`.#name` and `.name.swp` are) nor a backup that an editor leaves.
@@ -99,7 +89,7 @@ fn generation(dir: &Path, pick: impl Fn(&OsStr) -> bool) -> std::io::Result<Gene
 
 /// A directory with a fragment's name is refused by the reader; one without an extension is skipped.
 fn is_subdirectory(path: &Path) -> bool {
-    format_of(path).is_none() && path.is_dir()
+    Format::from_path(path).is_none() && path.is_dir()
 }
 
 fn shown_name(shown: &Path, name: &OsStr) -> Arc<str> {
@@ -128,7 +118,9 @@ mod tests {
         for name in ["10-a.toml", "B.TOML", "c.yml"] {
             assert!(is_fragment(OsStr::new(name)), "{name}");
         }
-        for name in [".a.toml", ".#a.toml", "a.toml~", ".a.toml.swp", "4913", "a.toml.bak", "#a.toml#", "..data"] {
+        for name in
+            [".a.toml", ".#a.toml", "a.toml~", ".a.toml.swp", "4913", "a.toml.bak", "#a.toml#", "..data"]
+        {
             assert!(!is_fragment(OsStr::new(name)), "{name}");
         }
     }

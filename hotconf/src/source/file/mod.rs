@@ -4,6 +4,8 @@
 //! what was told, [`followed`] drives them. No file here names `notify`, and none but [`read`] opens a
 //! file. The rule that holds: events are a wake-up, bytes are the truth.
 
+#[cfg(test)]
+mod clockwork;
 mod dotenv;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -183,7 +185,7 @@ impl Paths {
 
     /// Whether the directory at this path is to be read as one.
     fn is_dir(&self, path: &Path) -> bool {
-        self.kind == Kind::Dir || (self.format.is_none() && fragments::format_of(path).is_none())
+        self.kind == Kind::Dir || (self.format.is_none() && Format::from_path(path).is_none())
     }
 }
 
@@ -221,6 +223,12 @@ impl Target for Paths {
     }
 
     fn weight(&self) -> u64 {
+        // The common case costs one question and no walk.
+        if let [only] = &self.paths[..]
+            && !self.is_dir(&only.path)
+        {
+            return std::fs::metadata(&only.path).map_or(0, |meta| meta.len());
+        }
         match self.chosen() {
             Some((_, End::File(path, _))) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
             Some((_, End::Dir(dir))) => fragments::weight(&dir, fragments::is_fragment),
@@ -254,12 +262,13 @@ impl Target for Paths {
     ) -> Result<Vec<Arc<Document>>, Vec<Problem>> {
         let (mut docs, mut problems) = (Vec::new(), Vec::new());
         for piece in &pieces.pieces {
-            let same = |good: &Good| good.prints.iter().position(|(n, p)| *n == piece.name && *p == piece.print);
+            let same =
+                |good: &Good| good.prints.iter().position(|(n, p)| *n == piece.name && *p == piece.print);
             if let Some(doc) = known.and_then(|good| good.docs.get(same(good)?)) {
                 docs.push(doc.clone());
                 continue;
             }
-            let Some(format) = self.format.or_else(|| fragments::format_of(Path::new(&*piece.name))) else {
+            let Some(format) = self.format.or_else(|| Format::from_path(&*piece.name)) else {
                 let why = "its extension names no format that is known (toml, yaml, yml, json): \
                            say `.format(..)`";
                 let problem = Problem::new(ProblemKind::Syntax, "", why);

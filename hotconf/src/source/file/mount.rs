@@ -17,9 +17,10 @@ pub(super) fn warning(path: &Path) -> Option<String> {
 
 /// The fifth field of each line is the mount point, with blanks as octal numbers.
 fn is_mount_point(table: &[u8], path: &[u8]) -> bool {
-    table.split(|&b| b == b'\n').filter_map(|line| line.split(|&b| b == b' ').nth(4)).any(|point| {
-        point.len() >= path.len() && unescape(point) == path
-    })
+    table
+        .split(|&b| b == b'\n')
+        .filter_map(|line| line.split(|&b| b == b' ').nth(4))
+        .any(|point| point.len() >= path.len() && unescape(point) == path)
 }
 
 /// Undoes `\040` and the like.
@@ -47,7 +48,8 @@ mod tests {
 
     #[test]
     fn a_mount_point_with_a_blank_is_found() {
-        let table = b"22 27 0:21 / /proc rw - proc proc rw\n40 27 8:1 /x /etc/my\\040app.toml rw - ext4 d rw\n";
+        let table =
+            b"22 27 0:21 / /proc rw - proc proc rw\n40 27 8:1 /x /etc/my\\040app.toml rw - ext4 d rw\n";
         assert!(is_mount_point(table, b"/etc/my app.toml"));
         assert!(!is_mount_point(table, b"/etc/my"));
     }

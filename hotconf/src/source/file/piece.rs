@@ -260,7 +260,11 @@ fn content(pieces: &Pieces, prints: &[(Arc<str>, Print)], valid: bool) -> Seen {
 }
 
 fn lacking(name: &Arc<str>, why: String, absent: bool, told: &Told) -> Found {
-    let seen = if matches!(told, Told::Lacking(last) if *last == key(name, &why)) { Seen::Same } else { Seen::Lacking };
+    let seen = if matches!(told, Told::Lacking(last) if *last == key(name, &why)) {
+        Seen::Same
+    } else {
+        Seen::Lacking
+    };
     let problem = Problem::new(ProblemKind::Unreadable, "", why).at(Origin::whole(name.clone()));
     Found { seen, what: What::Lacking { problem, absent }, parses: 0 }
 }

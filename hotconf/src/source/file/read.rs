@@ -84,7 +84,6 @@ fn open(path: &Path) -> io::Result<(File, Metadata)> {
 
 /// Reads to the end, or to one byte over `max`, without leaving a copy behind when the buffer grows.
 fn fill(file: &mut File, bytes: &mut Zeroizing<Vec<u8>>, max: usize) -> io::Result<()> {
-    let mut chunk = Zeroizing::new([0; 16 * 1024]);
     loop {
         let room = bytes.capacity() - bytes.len();
         let n = if room > 0 {
@@ -94,6 +93,7 @@ fn fill(file: &mut File, bytes: &mut Zeroizing<Vec<u8>>, max: usize) -> io::Resu
             }
             n
         } else {
+            let mut chunk = Zeroizing::new([0; 16 * 1024]);
             let n = file.read(&mut chunk[..])?;
             let mut larger = Zeroizing::new(Vec::with_capacity((bytes.capacity() * 2).max(bytes.len() + n)));
             larger.extend_from_slice(bytes);

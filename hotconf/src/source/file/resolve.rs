@@ -31,7 +31,8 @@ impl FileId {
     /// Reads it from metadata.
     pub(crate) fn of(meta: &Metadata) -> Self {
         #[cfg(unix)]
-        let (dev, ino) = (std::os::unix::fs::MetadataExt::dev(meta), std::os::unix::fs::MetadataExt::ino(meta));
+        let (dev, ino) =
+            (std::os::unix::fs::MetadataExt::dev(meta), std::os::unix::fs::MetadataExt::ino(meta));
         #[cfg(not(unix))]
         let (dev, ino) = (0, 0);
         Self { dev, ino, born: meta.created().ok() }
@@ -56,7 +57,8 @@ impl Stamp {
     /// Reads it from metadata.
     pub(super) fn of(meta: &Metadata) -> Self {
         #[cfg(unix)]
-        let changed = (std::os::unix::fs::MetadataExt::ctime(meta), std::os::unix::fs::MetadataExt::ctime_nsec(meta));
+        let changed =
+            (std::os::unix::fs::MetadataExt::ctime(meta), std::os::unix::fs::MetadataExt::ctime_nsec(meta));
         #[cfg(not(unix))]
         let changed = (0, 0);
         Self { id: FileId::of(meta), size: meta.len(), modified: meta.modified().ok(), changed }
@@ -172,7 +174,12 @@ fn enter(path: &Path, at: &mut PathBuf, rest: &mut VecDeque<OsString>) {
             Component::Prefix(_) | Component::RootDir => {
                 if path.is_absolute() && names.is_empty() {
                     // The root of this path, drive letter included where there are such.
-                    *at = path.components().take_while(|c| !matches!(c, Component::Normal(_) | Component::ParentDir | Component::CurDir)).collect();
+                    *at = path
+                        .components()
+                        .take_while(|c| {
+                            !matches!(c, Component::Normal(_) | Component::ParentDir | Component::CurDir)
+                        })
+                        .collect();
                 }
             }
             Component::CurDir => {}

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Quiet after a close, before the file is read: an editor's second write comes within it.
 pub(super) const QUIET: Duration = Duration::from_millis(20);
-/// Longest wait for quiet, from the first sign: constant saves must not starve the reader.
+/// Longest wait for quiet, from the first sign after which nobody writes: constant saves must not
+/// starve the reader.
 pub(super) const CEILING: Duration = Duration::from_millis(300);
 /// How long a file that was modified and not closed is held back, from its last modification.
 pub(super) const HELD: Duration = Duration::from_secs(2);
@@ -26,6 +27,9 @@ pub(super) const CONFIRM: Duration = Duration::from_millis(100);
 /// A file whose time of modification says that it changed just now, though its events say that all is
 /// quiet, is read again after this: events travel through another thread and may be late.
 pub(super) const VERIFY: Duration = Duration::from_millis(10);
+
+/// A writer that has held a file for this long is spoken of: it would be waited for without end.
+pub(super) const LONG_HELD: Duration = Duration::from_secs(10);
 
 /// What a hint means for the file that is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +110,8 @@ pub(super) struct Settle {
 struct Window {
     first: Instant,
     last: Instant,
-    /// Quiet is waited for until then.
-    ceiling: Instant,
+    /// Quiet is waited for until then; set once no file is open, for a hold is not quiet's to end.
+    ceiling: Option<Instant>,
     /// A file was renamed into place and nothing was written since.
     whole: bool,
     /// Signs may be missing: what is read must be confirmed.
@@ -133,7 +137,7 @@ impl Window {
         Self {
             first: at,
             last: at,
-            ceiling: at + CEILING,
+            ceiling: None,
             whole: false,
             unsure: false,
             again: None,
@@ -172,6 +176,9 @@ impl Settle {
             Sign::Lost => self.open.clear(),
             Sign::Created | Sign::Touched => {}
         }
+        if self.open.is_empty() {
+            window.ceiling.get_or_insert(at + CEILING);
+        }
     }
 
     /// The content poll is due: whatever it finds was announced by no event.
@@ -209,7 +216,10 @@ impl Settle {
         if whole && window.again.is_none() {
             return Decision::Read(Trust::Whole);
         }
-        let due = window.again.unwrap_or_else(|| (window.last + QUIET).min(window.ceiling));
+        let due = window.again.unwrap_or_else(|| {
+            let quiet = window.last + QUIET;
+            window.ceiling.map_or(quiet, |ceiling| quiet.min(ceiling))
+        });
         if now < due {
             return Decision::Wait(due);
         }
@@ -260,7 +270,7 @@ impl Settle {
         };
         window.lacking = matches!(seen, Seen::Shrunk | Seen::Lacking);
         window.stirs |= !window.lacking;
-        (window.again, window.ceiling) = (Some(again), now + CEILING);
+        (window.again, window.ceiling) = (Some(again), None);
         Outcome::Wait
     }
 
@@ -274,8 +284,145 @@ impl Settle {
         !self.open.is_empty()
     }
 
+    /// Whether a writer has kept this window open for so long that somebody should know.
+    pub(super) fn is_long_held(&self, now: Instant) -> bool {
+        self.is_held() && self.window.as_ref().is_some_and(|window| now >= window.first + LONG_HELD)
+    }
+
     /// Whether nothing is being waited for.
     pub(super) fn is_idle(&self) -> bool {
         self.window.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Seen::{Lacking, Same};
+    use Sign::{Closed, Created, Gone, Lost, Touched, Whole, Written};
+
+    const GOOD: Seen = Seen::Content { digest: 1, fresh: false, valid: true };
+    const OTHER: Seen = Seen::Content { digest: 2, fresh: false, valid: true };
+    const FRESH: Seen = Seen::Content { digest: 1, fresh: true, valid: true };
+    const BROKEN: Seen = Seen::Content { digest: 3, fresh: false, valid: false };
+
+    /// Plays signs at their milliseconds against a disk that holds, from each instant on, what `disk`
+    /// says, and returns when something was told and what, in milliseconds.
+    fn play(alone: bool, signs: &[(u64, Sign)], disk: &[(u64, Seen)], until: u64) -> Vec<(u64, Seen)> {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let (mut settle, mut told, mut last) = (Settle::default(), Vec::new(), None);
+        let mut signs = signs.iter().peekable();
+        for ms in 0..=until {
+            while let Some((when, sign)) = signs.next_if(|(when, _)| *when <= ms) {
+                settle.sign(at(*when), *sign, Path::new("f"));
+            }
+            while let Decision::Read(trust) = settle.decide(at(ms), alone) {
+                let now = disk.iter().rev().find(|(from, _)| *from <= ms).expect("the disk begins at 0").1;
+                let seen = if last == Some(now) { Same } else { now };
+                if settle.seen(at(ms), trust, seen) == Outcome::Deliver {
+                    told.push((ms, now));
+                    last = Some(now);
+                }
+            }
+        }
+        assert!(!settle.is_stirring(), "everything ends");
+        told
+    }
+
+    #[test]
+    fn a_rename_is_read_at_once_where_the_file_is_alone() {
+        assert_eq!(play(true, &[(5, Whole)], &[(0, GOOD)], 500), [(5, GOOD)]);
+        assert_eq!(play(true, &[(5, Whole), (5, Touched), (6, Touched)], &[(0, GOOD)], 500), [(5, GOOD)]);
+        assert_eq!(play(false, &[(5, Whole)], &[(0, GOOD)], 500), [(25, GOOD)]);
+    }
+
+    #[test]
+    fn a_close_is_followed_by_20_ms_of_quiet_and_constant_closes_by_300() {
+        assert_eq!(
+            play(true, &[(0, Written), (1, Closed), (15, Written), (16, Closed)], &[(0, GOOD)], 500),
+            [(36, GOOD)]
+        );
+        let constant: Vec<_> = (0..60).flat_map(|i| [(i * 10, Written), (i * 10 + 1, Closed)]).collect();
+        let told = play(true, &constant, &[(0, GOOD), (400, OTHER)], 1000);
+        assert_eq!(told[0].0, 301, "read between two writes, not within one");
+        assert_eq!(told[1], (611, OTHER));
+    }
+
+    #[test]
+    fn a_file_that_is_not_closed_is_held_until_it_is_or_2_s_after_its_last_modification() {
+        let disk = [(0, GOOD), (1500, OTHER)];
+        assert_eq!(
+            play(true, &[(0, Written), (700, Written), (1500, Written), (1510, Closed)], &disk, 4000),
+            [(1530, OTHER)]
+        );
+        assert_eq!(play(true, &[(0, Written), (1500, Written)], &disk, 4000), [(3500, OTHER)]);
+    }
+
+    #[test]
+    fn trouble_under_a_writer_is_told_at_a_second_and_content_never() {
+        let disk = [(0, BROKEN), (3000, GOOD)];
+        let told = play(true, &[(0, Written), (1500, Written), (3000, Closed)], &disk, 4000);
+        assert_eq!(told, [(950, BROKEN), (3020, GOOD)]);
+    }
+
+    #[test]
+    fn a_broken_file_is_told_when_its_writer_has_closed() {
+        assert_eq!(play(true, &[(0, Written), (5, Closed)], &[(0, BROKEN)], 2000), [(25, BROKEN)]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_or_emptied_is_told_at_a_second_unless_it_comes_back() {
+        assert_eq!(play(true, &[(0, Gone)], &[(0, Lacking)], 2000), [(950, Lacking)]);
+        let back = [(0, Gone), (500, Created), (500, Written), (530, Closed)];
+        assert_eq!(play(true, &back, &[(0, Lacking), (510, GOOD)], 2000), [(550, GOOD)]);
+        let appended = [(0, Written), (1, Closed), (40, Written), (41, Closed)];
+        assert_eq!(play(true, &appended, &[(0, Lacking), (40, GOOD)], 2000), [(61, GOOD)]);
+    }
+
+    #[test]
+    fn vim_is_one_save() {
+        let signs =
+            [(0, Gone), (1, Created), (2, Written), (3, Written), (3, Touched), (4, Closed), (4, Touched)];
+        assert_eq!(play(true, &signs, &[(0, Lacking), (3, GOOD)], 2000), [(24, GOOD)]);
+    }
+
+    #[test]
+    fn a_name_that_appears_unwritten_is_read_after_quiet() {
+        assert_eq!(play(true, &[(0, Created)], &[(0, GOOD)], 2000), [(20, GOOD)]);
+    }
+
+    #[test]
+    fn a_file_modified_just_now_is_read_twice_though_its_events_are_quiet() {
+        assert_eq!(play(true, &[(0, Closed)], &[(0, FRESH)], 2000), [(30, FRESH)]);
+    }
+
+    #[test]
+    fn what_no_event_announced_is_confirmed() {
+        assert_eq!(play(true, &[(0, Lost)], &[(0, GOOD)], 2000), [(120, GOOD)]);
+        assert_eq!(play(true, &[(0, Lost)], &[(0, GOOD), (100, OTHER)], 2000), [(220, OTHER)]);
+    }
+
+    #[test]
+    fn a_poll_that_finds_the_same_ends_in_silence() {
+        let (mut settle, now) = (Settle::default(), Instant::now());
+        settle.poll(now);
+        assert_eq!(settle.decide(now, true), Decision::Read(Trust::Quiet));
+        assert!(!settle.is_stirring());
+        assert_eq!(settle.seen(now, Trust::Quiet, Same), Outcome::Nothing);
+        assert_eq!(settle.decide(now, true), Decision::Idle);
+    }
+
+    #[test]
+    fn a_demand_is_answered_at_once_but_never_from_under_a_writer() {
+        let (mut settle, now) = (Settle::default(), Instant::now());
+        settle.demand(now);
+        assert_eq!(settle.decide(now, true), Decision::Read(Trust::Quiet));
+        assert_eq!(settle.seen(now, Trust::Quiet, Same), Outcome::Deliver);
+        settle.sign(now, Written, Path::new("f"));
+        settle.demand(now);
+        assert!(matches!(settle.decide(now, true), Decision::Wait(_)));
+        settle.sign(now, Closed, Path::new("f"));
+        assert_eq!(settle.decide(now, true), Decision::Read(Trust::Quiet));
     }
 }
