@@ -118,6 +118,12 @@ mod with_notify {
             (Watching(Box::new(Held { watcher: self.clone(), token, paths: held })), failures)
         }
 
+        /// Whether it has neither thread nor descriptor.
+        #[cfg(test)]
+        pub(crate) fn is_asleep(&self) -> bool {
+            lock(&self.arm).is_none()
+        }
+
         fn watch_one(
             &self,
             armed: &mut Armed,
@@ -223,7 +229,7 @@ mod with_notify {
             let routes = routes.clone();
             let handler = move |event: notify::Result<notify::Event>| {
                 let _ends_with_the_callback = &alive;
-                tell(&routes, event);
+                tell(&routes, &event);
             };
             let notify = notify::RecommendedWatcher::new(handler, notify::Config::default())?;
             Ok(Self { notify, gone })
@@ -231,12 +237,12 @@ mod with_notify {
     }
 
     /// Runs on `notify`'s thread: routes an event to the inboxes of its paths.
-    fn tell(routes: &Mutex<Routes>, event: notify::Result<notify::Event>) {
+    fn tell(routes: &Mutex<Routes>, event: &notify::Result<notify::Event>) {
         let now = Instant::now();
         let mut told = Vec::new();
         {
             let mut routes = lock(routes);
-            match &event {
+            match event {
                 Ok(event) if !event.need_rescan() => {
                     let Some(hint) = translate(event.kind) else { return };
                     // `Both` has the old name first; it is told apart as well.
@@ -337,5 +343,116 @@ mod without {
         ) -> (Watching, Vec<WatchFailure>) {
             (Watching(Box::new(())), Vec::new())
         }
+    }
+}
+
+#[cfg(all(test, feature = "watch", target_os = "linux"))]
+mod tests {
+    // Wall time throughout: what the kernel says is what is tested.
+    use super::Watcher;
+    use crate::source::file::fake::{Bell, TempDir};
+    use crate::source::{Hint, Inbox, Watching};
+    use std::path::{Path, PathBuf};
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+    use std::time::{Duration, Instant};
+
+    fn watch(watcher: &Arc<Watcher>, path: &Path) -> (Watching, Arc<Inbox>) {
+        let inbox = Arc::new(Inbox::default());
+        let (watching, failures) = watcher.watch(&[path.to_owned()], &inbox);
+        assert!(failures.is_empty(), "{failures:?}");
+        (watching, inbox)
+    }
+
+    /// Waits until `inbox` holds `hint`.
+    fn hears(inbox: &Inbox, hint: &Hint) -> bool {
+        let (bell, start) = (Arc::new(Bell::default()), Instant::now());
+        let waker = Waker::from(bell.clone());
+        while start.elapsed() < Duration::from_millis(1500) {
+            match inbox.poll_drain(&mut Context::from_waker(&waker)) {
+                Poll::Ready(hints) if hints.iter().any(|(_, heard)| heard == hint) => return true,
+                Poll::Ready(_) => {}
+                Poll::Pending => bell.wait(Duration::from_millis(500)),
+            }
+        }
+        false
+    }
+
+    fn file(dir: &TempDir, name: &str) -> PathBuf {
+        let path = dir.path().join(name);
+        std::fs::write(&path, "1").unwrap();
+        path
+    }
+
+    #[test]
+    fn who_leaves_takes_no_watch_from_who_stays() {
+        let (watcher, dir) = (Watcher::new(), TempDir::new());
+        let (first, _) = watch(&watcher, dir.path());
+        let (_second, inbox) = watch(&watcher, dir.path());
+        drop(first);
+        assert!(hears_a_write(&dir, &inbox));
+    }
+
+    fn hears_a_write(dir: &TempDir, inbox: &Inbox) -> bool {
+        let path = file(dir, "f");
+        hears(inbox, &Hint::Closed(path))
+    }
+
+    #[test]
+    fn two_names_of_one_file_are_both_told_and_one_outlives_the_other() {
+        let (watcher, dir) = (Watcher::new(), TempDir::new());
+        let (a, b) = (file(&dir, "a"), dir.path().join("b"));
+        std::fs::hard_link(&a, &b).unwrap();
+        let (first, heard_a) = watch(&watcher, &a);
+        let (_second, heard_b) = watch(&watcher, &b);
+        std::fs::write(&a, "2").unwrap();
+        assert!(hears(&heard_a, &Hint::Closed(a.clone())));
+        assert!(hears(&heard_b, &Hint::Closed(b.clone())));
+        drop(first);
+        std::fs::write(&a, "3").unwrap();
+        assert!(hears(&heard_b, &Hint::Closed(b)));
+    }
+
+    #[test]
+    fn a_directory_made_anew_is_watched_anew() {
+        let (watcher, dir) = (Watcher::new(), TempDir::new());
+        let sub = dir.path().join("sub");
+        for _ in 0..3 {
+            std::fs::create_dir(&sub).unwrap();
+            let (_watching, inbox) = watch(&watcher, &sub);
+            std::fs::write(sub.join("f"), "1").unwrap();
+            assert!(hears(&inbox, &Hint::Closed(sub.join("f"))));
+            std::fs::remove_dir_all(&sub).unwrap();
+            assert!(hears(&inbox, &Hint::Gone(sub.clone())));
+        }
+    }
+
+    #[test]
+    fn a_read_raises_no_hint() {
+        let (watcher, dir) = (Watcher::new(), TempDir::new());
+        let path = file(&dir, "f");
+        let (_watching, inbox) = watch(&watcher, dir.path());
+        std::fs::read(&path).unwrap();
+        std::fs::write(dir.path().join("end"), "").unwrap();
+        let waker = Waker::from(Arc::new(Bell::default()));
+        let mut paths = Vec::new();
+        while !paths.iter().any(|path: &PathBuf| path.ends_with("end")) {
+            if let Poll::Ready(hints) = inbox.poll_drain(&mut Context::from_waker(&waker)) {
+                paths.extend(hints.iter().filter_map(|(_, hint)| hint.path().map(Path::to_owned)));
+            }
+            std::thread::yield_now();
+        }
+        assert!(!paths.contains(&path));
+    }
+
+    #[test]
+    fn with_the_last_watch_the_descriptor_goes() {
+        let (watcher, dir) = (Watcher::new(), TempDir::new());
+        let (watching, _) = watch(&watcher, dir.path());
+        assert!(!watcher.is_asleep());
+        drop(watching);
+        assert!(watcher.is_asleep());
+        assert!(watcher.watch(&[dir.path().join("none")], &Arc::default()).1.len() == 1);
+        assert!(watcher.is_asleep());
     }
 }

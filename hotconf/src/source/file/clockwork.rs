@@ -24,7 +24,7 @@ impl Desk {
         let path = dir.path().join("f.toml");
         let fake = Fake::new();
         let (cx, warnings) = context(Arc::new(fake.clone()), Duration::from_secs(2));
-        let mut desk = Self { file: File::new(&path), dir, path, fake, cx, warnings };
+        let desk = Self { file: File::new(&path), dir, path, fake, cx, warnings };
         desk.write(content);
         desk
     }

@@ -206,9 +206,8 @@ fn quoted(text: &str) -> Result<(String, usize), &'static str> {
                 Some((_, 'r')) => value.push('\r'),
                 Some((_, 't')) => value.push('\t'),
                 Some((_, c @ ('"' | '\\' | '$' | '`' | '\''))) => value.push(c),
-                Some((_, '\n')) => {}
+                Some((_, '\n')) | None => {}
                 Some((_, other)) => value.extend(['\\', other]),
-                None => {}
             },
             c => value.push(c),
         }

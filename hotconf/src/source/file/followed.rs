@@ -29,6 +29,7 @@ const LONG: u64 = 64 * 1024;
 const ATTEMPTS: usize = 4;
 
 /// A target and what is known of it.
+#[allow(clippy::struct_excessive_bools)] // Independent marks, each with one reader.
 pub(super) struct Followed<T: ?Sized> {
     inbox: Arc<Inbox>,
     watching: Option<Watching>,

@@ -133,6 +133,7 @@ enum Entry<'p> {
     Table(BTreeMap<String, Entry<'p>>),
 }
 
+#[allow(clippy::result_large_err)] // Once per file that is wrong.
 /// Puts a file's value at the path that its name says.
 fn insert<'p>(root: &mut BTreeMap<String, Entry<'p>>, piece: &'p Piece) -> Result<(), Problem> {
     let text = std::str::from_utf8(&piece.bytes)

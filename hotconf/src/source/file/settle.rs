@@ -107,6 +107,7 @@ pub(super) struct Settle {
 }
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is one thing that was seen; any may hold beside any.
 struct Window {
     first: Instant,
     last: Instant,
