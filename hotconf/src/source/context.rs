@@ -5,6 +5,7 @@
 
 use super::BoxFuture;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
@@ -39,7 +40,9 @@ pub(crate) struct WatchFailure {
 /// What the kernel said about a path: a wake-up, never the truth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Hint {
-    /// Created or modified: somebody is writing.
+    /// A name appeared: a file about to be written, a link, a directory.
+    Created(PathBuf),
+    /// Modified: somebody is writing.
     Writing(PathBuf),
     /// Closed after writing: whole.
     Closed(PathBuf),
@@ -57,7 +60,12 @@ impl Hint {
     /// The path it speaks of.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
-            Self::Writing(p) | Self::Closed(p) | Self::Moved(p) | Self::Gone(p) | Self::Touched(p) => Some(p),
+            Self::Created(p)
+            | Self::Writing(p)
+            | Self::Closed(p)
+            | Self::Moved(p)
+            | Self::Gone(p)
+            | Self::Touched(p) => Some(p),
             Self::Lost => None,
         }
     }
@@ -73,7 +81,12 @@ pub(crate) struct Inbox {
 struct InboxState {
     hints: Vec<(Instant, Hint)>,
     waker: Option<Waker>,
+    /// Which paths matter; `None`: all.
+    interest: Option<Interest>,
 }
+
+/// Tells whether a hint about a path matters: it runs on the watcher's thread and takes no lock.
+pub(crate) type Interest = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
 impl Inbox {
     const CAPACITY: usize = 1024;
@@ -81,7 +94,17 @@ impl Inbox {
     pub(crate) fn push(&self, at: Instant, hint: Hint) {
         let waker = {
             let mut state = crate::sync::lock(&self.state);
-            if hint == Hint::Lost || state.hints.len() >= Self::CAPACITY {
+            if let (Some(path), Some(interest)) = (hint.path(), &state.interest)
+                && !interest(path)
+            {
+                return;
+            }
+            // The same again, from a file's own watch and its directory's, or from a writer of many chunks.
+            if let Some((last, same)) = state.hints.last_mut()
+                && *same == hint
+            {
+                *last = at;
+            } else if hint == Hint::Lost || state.hints.len() >= Self::CAPACITY {
                 state.hints.clear();
                 state.hints.push((at, Hint::Lost));
             } else {
@@ -93,6 +116,11 @@ impl Inbox {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Lets only hints through whose path `interest` picks; others wake nobody.
+    pub(crate) fn only(&self, interest: Interest) {
+        crate::sync::lock(&self.state).interest = Some(interest);
     }
 
     /// Takes all hints; leaves `waker` where there are none.
@@ -121,6 +149,7 @@ pub struct Context {
     token: CancellationToken,
     group: Arc<Group>,
     warnings: Arc<dyn Fn(String) + Send + Sync>,
+    activity: Arc<Activity>,
     /// What the documents are for: the environment's names are made from it.
     pub(crate) schema: &'static crate::schema::meta::Schema,
     /// Keys that stand above the schema in what the source brings, where only a part is taken.
@@ -129,6 +158,32 @@ pub struct Context {
     pub(crate) poll: Duration,
     /// Largest document that is read.
     pub(crate) max_bytes: usize,
+}
+
+/// What a source has done so far, for `status()`: shared by the engine and the source's context.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// How often the source was read, and how many documents were parsed.
+    pub(crate) reads: AtomicU64,
+    pub(crate) parses: AtomicU64,
+    /// Changes are found by the content poll alone, because a watch could not be set.
+    pub(crate) polling: AtomicBool,
+    /// When the source was last looked at.
+    checked: Mutex<Option<Instant>>,
+}
+
+impl Activity {
+    /// Notes that the source was read, with how many documents parsed.
+    pub(crate) fn read(&self, at: Instant, parses: u64) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.parses.fetch_add(parses, Ordering::Relaxed);
+        *crate::sync::lock(&self.checked) = Some(at);
+    }
+
+    /// When the source was last looked at.
+    pub(crate) fn checked(&self) -> Option<Instant> {
+        *crate::sync::lock(&self.checked)
+    }
 }
 
 /// What the sources of one configuration know of each other: who is about to bring something.
@@ -182,7 +237,17 @@ impl Context {
         poll: Duration,
         max_bytes: usize,
     ) -> Self {
-        Self { services, token, group, warnings, schema, above: Vec::new(), poll, max_bytes }
+        Self {
+            services,
+            token,
+            group,
+            warnings,
+            activity: Arc::default(),
+            schema,
+            above: Vec::new(),
+            poll,
+            max_bytes,
+        }
     }
 
     /// The same for a source of which another part is wanted.
@@ -239,5 +304,15 @@ impl Context {
 
     pub(crate) fn services(&self) -> &Arc<dyn Services> {
         &self.services
+    }
+
+    /// What the sources of this configuration know of each other.
+    pub(crate) fn group(&self) -> &Arc<Group> {
+        &self.group
+    }
+
+    /// What this source has done so far.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 }

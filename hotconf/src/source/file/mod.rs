@@ -1,1 +1,295 @@
-//! Stub.
+//! Files as sources: one file, a directory of fragments, a search path, secrets, variables.
+//!
+//! [`resolve`] says what to watch, [`settle`] when to read, [`read`] reads, [`piece`] compares with
+//! what was told, [`followed`] drives them. No file here names `notify`, and none but [`read`] opens a
+//! file. The rule that holds: events are a wake-up, bytes are the truth.
+
+#[cfg(test)]
+mod clockwork;
+mod dotenv;
+#[cfg(test)]
+pub(crate) mod fake;
+mod followed;
+mod fragments;
+mod mount;
+mod piece;
+mod read;
+pub(crate) mod resolve;
+mod secrets_dir;
+mod settle;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
+
+pub use dotenv::Dotenv;
+pub use secrets_dir::SecretsDir;
+
+use crate::error::{Problem, ProblemKind};
+use crate::format::Format;
+use crate::origin::Origin;
+use crate::schema::meta::Schema;
+use crate::source::{BoxFuture, Context, Source, SourceError, Update};
+use crate::value::Document;
+use followed::Followed;
+use piece::{Good, Lack, Piece, Pieces, Target};
+use resolve::{End, Trail, resolve};
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A configuration file, a directory of fragments, or the first that exists of several paths.
+///
+/// The format is told by the extension (`toml`, `yaml`, `yml`, `json`, in any letter case) or by
+/// [`format`](File::format). Every way of saving is followed: in place, by rename, through links, as a
+/// mounted Kubernetes volume. Later sources override earlier ones.
+///
+/// A file that is missing, unreadable or broken at the start fails the start; later, what it said last
+/// stays in force and the failure is told. One that is empty at the start says nothing; one that is
+/// emptied later counts as gone. A writer that holds the file open and keeps modifying it is waited
+/// for until it closes, or pauses for 2 s.
+///
+/// ```
+/// use hotconf::{File, Hot, HotConf};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     port: u16,
+/// }
+///
+/// let path = std::env::temp_dir().join(format!("hotconf-doc-{}.toml", std::process::id()));
+/// std::fs::write(&path, "port = 8080")?;
+/// let app = Hot::<App>::builder().source(File::new(&path)).read()?;
+/// assert_eq!(app.port, 8080);
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a source does nothing until a builder has it"]
+pub struct File {
+    followed: Followed<Paths>,
+    checked_mount: bool,
+}
+
+impl File {
+    /// Follows the file at `path`, or, if it has no known extension and is a directory, its fragments.
+    ///
+    /// A relative path is taken from the working directory as of now.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self::of([path.as_ref()], Kind::Auto)
+    }
+
+    /// Follows the directory at `path`: every file in it with a known extension is a fragment; later
+    /// names override earlier ones, bytewise. Hidden files and backups of editors are left out.
+    pub fn dir(path: impl AsRef<Path>) -> Self {
+        Self::of([path.as_ref()], Kind::Dir)
+    }
+
+    /// Follows the first of `paths` that exists; an earlier one that appears later takes over.
+    pub fn search<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Self {
+        Self::of(paths, Kind::Auto)
+    }
+
+    /// Reads the file in this format, whatever its extension.
+    pub fn format(mut self, format: Format) -> Self {
+        self.followed = self.followed.change(|paths| paths.format = Some(format));
+        self
+    }
+
+    /// Reads the file this often, whatever events say; zero turns it off. Default: the builder's, 2 s.
+    pub fn poll(mut self, every: Duration) -> Self {
+        self.followed = self.followed.poll_every(every);
+        self
+    }
+
+    fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, kind: Kind) -> Self {
+        let paths: Vec<_> = paths.into_iter().map(|path| Candidate::new(path.as_ref())).collect();
+        let name = paths.iter().map(|path| &*path.name).collect::<Vec<_>>().join(" or ");
+        Self { followed: Followed::new(Paths { paths, name, kind, format: None }), checked_mount: false }
+    }
+
+    fn warn_of_mount(&mut self, cx: &Context) {
+        if std::mem::replace(&mut self.checked_mount, true) {
+            return;
+        }
+        let paths = self.followed.target();
+        let Some((_, End::File(path, _))) = paths.chosen() else { return };
+        if let Some(warning) = mount::warning(&path) {
+            cx.warn(format!("{}: {warning}", paths.name));
+        }
+    }
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("File").field(&self.followed.target().name).finish()
+    }
+}
+
+impl Source for File {
+    fn describe(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.followed.target().name)
+    }
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        Box::pin(async move {
+            self.warn_of_mount(cx);
+            self.followed.next(cx).await
+        })
+    }
+
+    fn refresh(&mut self) {
+        self.followed.refresh();
+    }
+}
+
+/// How a path is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A file, or a directory where no format says otherwise.
+    Auto,
+    /// A directory of fragments.
+    Dir,
+}
+
+/// A path as it was given, and from the root.
+struct Candidate {
+    name: Arc<str>,
+    path: PathBuf,
+}
+
+impl Candidate {
+    fn new(path: &Path) -> Self {
+        // Without a working directory the path stays relative, and what opening it says is told.
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { name: Arc::from(path.display().to_string()), path: absolute }
+    }
+}
+
+/// The paths of a [`File`].
+struct Paths {
+    paths: Vec<Candidate>,
+    /// All of them, for errors.
+    name: String,
+    kind: Kind,
+    format: Option<Format>,
+}
+
+impl Paths {
+    /// The first path that is there, and where it leads.
+    fn chosen(&self) -> Option<(usize, End)> {
+        (0..self.paths.len()).find_map(|rank| match resolve(&self.paths[rank].path).end {
+            End::Missing => None,
+            end => Some((rank, end)),
+        })
+    }
+
+    /// Whether the directory at this path is to be read as one.
+    fn is_dir(&self, path: &Path) -> bool {
+        self.kind == Kind::Dir || (self.format.is_none() && Format::from_path(path).is_none())
+    }
+}
+
+impl Target for Paths {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn trail(&self) -> Trail {
+        let mut trail = Trail::empty();
+        for candidate in &self.paths {
+            let mut next = resolve(&candidate.path);
+            let end = std::mem::replace(&mut next.end, End::Missing);
+            trail.join(next);
+            if end == End::Missing {
+                continue;
+            }
+            if let End::Dir(dir) = &end
+                && self.is_dir(&candidate.path)
+            {
+                follow_links(&mut trail, dir, fragments::is_fragment);
+            }
+            trail.end = end;
+            break;
+        }
+        trail
+    }
+
+    fn is_child(&self, name: &OsStr) -> bool {
+        fragments::is_fragment(name) || name == "..data"
+    }
+
+    fn is_single(&self) -> bool {
+        self.paths.len() == 1 && !(self.is_dir(&self.paths[0].path) && self.paths[0].path.is_dir())
+    }
+
+    fn weight(&self) -> u64 {
+        // The common case costs one question and no walk.
+        if let [only] = &self.paths[..]
+            && !self.is_dir(&only.path)
+        {
+            return std::fs::metadata(&only.path).map_or(0, |meta| meta.len());
+        }
+        match self.chosen() {
+            Some((_, End::File(path, _))) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+            Some((_, End::Dir(dir))) => fragments::weight(&dir, fragments::is_fragment),
+            _ => 0,
+        }
+    }
+
+    fn read(&self, max: usize) -> Result<Pieces, Lack> {
+        for (rank, candidate) in self.paths.iter().enumerate() {
+            let (name, path) = (&candidate.name, &candidate.path);
+            if self.is_dir(path) && (self.kind == Kind::Dir || path.is_dir()) {
+                match fragments::read(path, Path::new(&**name), max, fragments::is_fragment) {
+                    Err(Lack::Lacking { absent: true, .. }) => continue,
+                    pieces => return Ok(Pieces { pieces: pieces?, rank }),
+                }
+            }
+            match Piece::read(path, name, max) {
+                Err(Lack::Lacking { absent: true, .. }) if self.paths.len() > 1 => {}
+                piece => return Ok(Pieces { pieces: vec![piece?], rank }),
+            }
+        }
+        let why = if self.paths.len() > 1 { "none of them exists" } else { "does not exist" };
+        Err(Lack::Lacking { name: Arc::from(&*self.name), why: why.to_owned(), absent: true })
+    }
+
+    fn parse(
+        &self,
+        _: &'static Schema,
+        pieces: &Pieces,
+        known: Option<&Good>,
+    ) -> Result<Vec<Arc<Document>>, Vec<Problem>> {
+        let (mut docs, mut problems) = (Vec::new(), Vec::new());
+        for piece in &pieces.pieces {
+            let same =
+                |good: &Good| good.prints.iter().position(|(n, p)| *n == piece.name && *p == piece.print);
+            if let Some(doc) = known.and_then(|good| good.docs.get(same(good)?)) {
+                docs.push(doc.clone());
+                continue;
+            }
+            let Some(format) = self.format.or_else(|| Format::from_path(&*piece.name)) else {
+                let why = "its extension names no format that is known (toml, yaml, yml, json): \
+                           say `.format(..)`";
+                let problem = Problem::new(ProblemKind::Syntax, "", why);
+                problems.push(problem.at(Origin::whole(piece.name.clone())));
+                continue;
+            };
+            match crate::format::parse(format, &piece.name, &piece.bytes) {
+                Ok(doc) => docs.push(Arc::new(doc)),
+                Err(more) => problems.extend(more),
+            }
+        }
+        if problems.is_empty() { Ok(docs) } else { Err(problems) }
+    }
+}
+
+/// Watches what the children of `dir` that are links lead to: `dir` itself says nothing of it.
+fn follow_links(trail: &mut Trail, dir: &Path, pick: impl Fn(&OsStr) -> bool) {
+    for name in fragments::list(dir, pick).unwrap_or_default() {
+        let path = dir.join(name);
+        if path.is_symlink() {
+            trail.join(resolve(&path));
+        }
+    }
+}
