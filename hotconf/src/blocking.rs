@@ -1,4 +1,4 @@
-//! Refuses to block where blocking would stop an async runtime.
+//! Blocking a thread until a future ends, and refusing to where that would stop an async runtime.
 //!
 //! Rule: on a thread that may block (a plain one, `spawn_blocking`, `block_in_place`) this says yes and
 //! costs little; inside a task of tokio, or in its `block_on`, it says no.
@@ -10,7 +10,11 @@
 //! Not told: a future inside `tokio::task::unconstrained`, and runtimes other than tokio.
 
 use crate::error::Error;
-use std::task::{Context, Poll, Waker};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::coop;
 
@@ -26,6 +30,57 @@ pub(crate) fn refuse_in_async() -> Result<(), Error> {
         ));
     }
     Ok(())
+}
+
+/// How a wait ended.
+pub(crate) enum Wait<T> {
+    Done(T),
+    TimedOut,
+}
+
+/// Polls a future on this thread, which sleeps in between; no runtime is needed.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    match wait(future, None) {
+        Wait::Done(output) => output,
+        Wait::TimedOut => unreachable!("without a time-out a wait ends with its future"),
+    }
+}
+
+/// [`block_on`] for at most `timeout`; one that is beyond what the clock can express is none.
+pub(crate) fn wait<F: Future>(future: F, timeout: Option<Duration>) -> Wait<F::Output> {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Wait::Done(output);
+        }
+        // A wake-up that came meanwhile makes `park` return at once; one too many only polls again.
+        match deadline {
+            None => thread::park(),
+            Some(deadline) => {
+                let rest = deadline.saturating_duration_since(Instant::now());
+                if rest.is_zero() {
+                    return Wait::TimedOut;
+                }
+                thread::park_timeout(rest);
+            }
+        }
+    }
+}
+
+/// Wakes the thread that waits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 fn in_async() -> bool {

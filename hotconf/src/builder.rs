@@ -3,14 +3,14 @@
 use crate::engine::{self, Setup};
 use crate::error::Error;
 use crate::hot::Hot;
-use crate::layer::{Explained, Explanation, Policy};
+use crate::layer::{Explanations, Policy};
 use crate::load::HotConf;
 use crate::observe::{Event, Listener, Warning};
 use crate::origin::Origin;
 use crate::publish::Snapshot;
 use crate::schema::Select;
 use crate::source::Source;
-use crate::subscribe::blocking;
+use crate::blocking;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -200,12 +200,21 @@ impl<T: HotConf> Loaded<T> {
     }
 
     /// Every layer's value of a field, the winner first.
-    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanation {
+    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanations {
         self.snapshot.explain_field(field)
     }
 
+    /// [`explain_field`](Self::explain_field) by path.
+    ///
+    /// # Errors
+    ///
+    /// A path that leads nowhere, with the nearest that does.
+    pub fn explain_path(&self, path: &str) -> Result<Explanations, Error> {
+        self.snapshot.explain_path(path)
+    }
+
     /// Every field with its value and its origin, to print.
-    pub fn explain(&self) -> Explained {
+    pub fn explain(&self) -> Explanations {
         self.snapshot.explain()
     }
 

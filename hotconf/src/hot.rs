@@ -3,13 +3,14 @@
 use crate::builder::Builder;
 use crate::engine::{Remote, Started};
 use crate::error::Error;
-use crate::layer::{Explained, Explanation};
+use crate::layer::{Explanations};
 use crate::load::HotConf;
 use crate::observe::{Events, Status};
 use crate::origin::Origin;
 use crate::publish::{Guard, Live, LiveValue, Reader, Snapshot};
 use crate::schema::Select;
-use crate::subscribe::{Change, Subscription, Topic, Watch, blocking};
+use crate::blocking;
+use crate::subscribe::{Change, Subscription, Topic, Watch};
 use crate::view::View;
 use std::any::Any;
 use std::fmt;
@@ -66,7 +67,7 @@ impl<T: HotConf> Hot<T> {
     ///
     /// It is version 1, has no engine and no origins.
     pub fn fixed(value: T) -> Self {
-        let topic = Topic::new(Snapshot::fixed(value, T::SCHEMA), T::SCHEMA.len);
+        let topic = Topic::fixed(Snapshot::fixed(value, T::SCHEMA), T::SCHEMA.len);
         Self { shared: Arc::new(Shared { topic, remote: None }) }
     }
 
@@ -113,9 +114,9 @@ impl<T: HotConf> Hot<T> {
     pub fn on_change<Out, F>(&self, field: impl Select<T, Out>, callback: F) -> Subscription
     where
         Out: Send + Sync + 'static,
-        F: FnMut(&Change<T, Out>) + Send + 'static,
+        F: FnMut(Change<T, Out>) + Send + 'static,
     {
-        self.shared.topic.registry.on_change(&self.shared.topic.core, field, callback)
+        self.shared.topic.on_change(field, callback)
     }
 
     /// Calls `callback` with the value in force, here and now, and on a worker with each later one.
@@ -125,7 +126,7 @@ impl<T: HotConf> Hot<T> {
         Out: Send + Sync + 'static,
         F: FnMut(&Out) + Send + 'static,
     {
-        self.shared.topic.registry.bind(&self.shared.topic.core, field, callback)
+        self.shared.topic.bind(field, callback)
     }
 
     /// Follows a field: the latest value, whenever the reader comes to it.
@@ -133,7 +134,7 @@ impl<T: HotConf> Hot<T> {
     where
         Out: Clone + Send + Sync + 'static,
     {
-        self.shared.topic.registry.watch(&self.shared.topic.core, field)
+        self.shared.topic.watch(field)
     }
 
     /// Follows what `select` makes of the configuration; it is called for each version, on the engine's
@@ -143,7 +144,7 @@ impl<T: HotConf> Hot<T> {
         Out: Clone + PartialEq + Send + Sync + 'static,
         F: Fn(&T) -> Out + Send + Sync + 'static,
     {
-        self.shared.topic.registry.watch_with(&self.shared.topic.core, select)
+        self.shared.topic.watch_with(select)
     }
 
     /// The events from now on: applied, rejected, sources down and up, warnings.
@@ -165,12 +166,21 @@ impl<T: HotConf> Hot<T> {
     }
 
     /// Every layer's value of one field, the winner first.
-    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanation {
+    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanations {
         self.snapshot().explain_field(field)
     }
 
+    /// [`explain_field`](Self::explain_field) by path.
+    ///
+    /// # Errors
+    ///
+    /// A path that leads nowhere, with the nearest that does.
+    pub fn explain_path(&self, path: &str) -> Result<Explanations, Error> {
+        self.snapshot().explain_path(path)
+    }
+
     /// Every field with its value and its origin, to print.
-    pub fn explain(&self) -> Explained {
+    pub fn explain(&self) -> Explanations {
         self.snapshot().explain()
     }
 
@@ -187,7 +197,7 @@ impl<T: HotConf> Hot<T> {
             Some(remote) => remote.board.read(snapshot.version(), snapshot.time(), Instant::now()),
             None => Status::fixed(snapshot.version(), snapshot.time()),
         };
-        status.counters.callbacks = self.shared.topic.registry.calls();
+        status.counters.callbacks = self.shared.topic.calls();
         status
     }
 
@@ -231,7 +241,7 @@ impl<T: HotConf> Hot<T> {
     /// What still ran when the grace was over; no version installs in that case either.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), Error> {
         match &self.shared.remote {
-            Some(remote) => remote.shutdown(grace, self.shared.topic.registry.calm()).await,
+            Some(remote) => remote.shutdown(grace, self.shared.topic.calm()).await,
             None => Ok(()),
         }
     }

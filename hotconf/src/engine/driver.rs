@@ -4,26 +4,31 @@
 //! accepted is decided by [`Control`]; this file carries it out.
 
 use super::judge::{Base, Candidate, Refused, judge};
-use super::launch::{layer_of, named};
+use super::launch::named;
+use super::race::{Either, race};
 use super::pull::{Answer, Arrival, Order};
 use super::remote::Command;
 use super::workers::Workers;
 use crate::control::{Control, Effect, Input, Judged, Pending};
 use crate::error::{Error, Problem, ProblemKind};
-use crate::layer::{Layer, Policy, Stack};
+use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::observe::{
     Applied, Board, Bus, Event, RestartRequired, SourceDown, SourceState, SourceUp, Warning, trace,
 };
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
-use crate::subscribe::Topic;
+use crate::subscribe::{Job, Pool, Report, Topic};
+use crate::value::Layered;
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 /// How long what one source brought waits for others that are about to bring something.
@@ -61,14 +66,31 @@ impl Handle {
 /// What a source brought, as control hands it about.
 #[derive(Clone)]
 pub(crate) struct Offer {
-    pub(crate) layer: Arc<Layer>,
+    docs: Arc<[Layered]>,
     cursor: Cursor,
 }
 
 impl Offer {
-    pub(crate) fn new(name: Arc<str>, update: Update) -> Self {
-        Self { layer: layer_of(name, &update), cursor: update.cursor }
+    pub(crate) fn new(mut update: Update) -> Self {
+        let cursor = std::mem::take(&mut update.cursor);
+        Self { docs: update.into_docs().into(), cursor }
     }
+}
+
+/// The layers that offers make, one per source.
+pub(crate) fn stack_of(offers: &[Offer], sources: &[Handle]) -> Stack {
+    let mut stack = Stack::default();
+    for (offer, source) in offers.iter().zip(sources) {
+        stack.push(source.name.clone(), offer.docs.to_vec());
+    }
+    stack
+}
+
+/// What a driver wakes up for.
+enum Woken {
+    Asked(Command),
+    Brought(Arrival),
+    Warned(usize, String),
 }
 
 /// Drives one configuration until its token is cancelled.
@@ -77,10 +99,11 @@ pub(crate) struct Driver<T: HotConf> {
     topic: Arc<Topic<T>>,
     board: Arc<Board>,
     bus: Arc<Bus>,
-    workers: Arc<Workers>,
+    workers: Workers,
     arrivals: mpsc::Receiver<Arrival>,
     commands: mpsc::UnboundedReceiver<Command>,
     warned: mpsc::UnboundedReceiver<(usize, String)>,
+    report: Report,
     group: Arc<Group>,
     token: CancellationToken,
     base: Arc<Base<T>>,
@@ -97,13 +120,13 @@ impl<T: HotConf> Driver<T> {
     pub(crate) fn new(
         plan: Plan,
         topic: Arc<Topic<T>>,
-        (board, bus, workers): (Arc<Board>, Arc<Bus>, Arc<Workers>),
+        (board, bus, workers): (Arc<Board>, Arc<Bus>, Workers),
         (arrivals, commands, warned): (
             mpsc::Receiver<Arrival>,
             mpsc::UnboundedReceiver<Command>,
             mpsc::UnboundedReceiver<(usize, String)>,
         ),
-        (group, token): (Arc<Group>, CancellationToken),
+        (group, token, report): (Arc<Group>, CancellationToken, Report),
         (base, control): (Arc<Base<T>>, Control<Offer>),
     ) -> Self {
         Self {
@@ -115,6 +138,7 @@ impl<T: HotConf> Driver<T> {
             arrivals,
             commands,
             warned,
+            report,
             group,
             token,
             base,
@@ -130,23 +154,39 @@ impl<T: HotConf> Driver<T> {
     pub(crate) async fn run(mut self, warnings: Vec<Warning>, started: impl FnOnce()) {
         self.warn_of(warnings);
         started();
-        loop {
-            tokio::select! {
-                biased;
-                () = self.token.cancelled() => break,
-                Some(command) = self.commands.recv() => self.obey(command).await,
-                Some(arrival) = self.arrivals.recv() => {
+        let token = self.token.clone();
+        while let Some(woken) = token.run_until_cancelled(self.woken()).await {
+            match woken {
+                Woken::Asked(command) => self.obey(command).await,
+                Woken::Brought(arrival) => {
                     let mut arrivals = vec![arrival];
                     if self.gather(&mut arrivals).await {
                         self.look_at(arrivals).await;
                     }
                 }
-                Some((source, text)) = self.warned.recv() => self.warn_from(source, text),
+                Woken::Warned(source, text) => self.warn_from(source, text),
             }
         }
         self.board.stop();
         self.topic.close();
         self.bus.close();
+    }
+
+    /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
+    async fn woken(&mut self) -> Woken {
+        poll_fn(|cx| {
+            if let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) {
+                return Poll::Ready(Woken::Asked(command));
+            }
+            if let Poll::Ready(Some(arrival)) = self.arrivals.poll_recv(cx) {
+                return Poll::Ready(Woken::Brought(arrival));
+            }
+            if let Poll::Ready(Some((source, text))) = self.warned.poll_recv(cx) {
+                return Poll::Ready(Woken::Warned(source, text));
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Waits for sources that are about to bring something; `false` when cancelled.
@@ -159,12 +199,13 @@ impl<T: HotConf> Driver<T> {
             if self.group.stirring() == 0 {
                 return true;
             }
-            tokio::select! {
-                biased;
-                () = self.token.cancelled() => return false,
-                Some(arrival) = self.arrivals.recv() => arrivals.push(arrival),
-                () = self.group.calmer() => {}
-                () = tokio::time::sleep_until(deadline) => return true,
+            let more = race(self.arrivals.recv(), self.group.calmer());
+            match self.token.run_until_cancelled(timeout_at(deadline, more)).await {
+                None => return false,
+                Some(Ok(Either::First(Some(arrival)))) => arrivals.push(arrival),
+                Some(Ok(Either::Second(()))) => {}
+                // The ceiling, or no source is left.
+                Some(Err(_) | Ok(Either::First(None))) => return true,
             }
         }
     }
@@ -198,16 +239,14 @@ impl<T: HotConf> Driver<T> {
         let deadline = tokio::time::Instant::now() + RELOAD;
         let mut arrivals = Vec::new();
         while !waiting.is_empty() {
-            tokio::select! {
-                biased;
-                () = self.token.cancelled() => return None,
-                Some(arrival) = self.arrivals.recv() => {
+            match self.token.run_until_cancelled(timeout_at(deadline, self.arrivals.recv())).await? {
+                Ok(Some(arrival)) => {
                     if arrival.ticket == Some(ticket) || matches!(arrival.answer, Answer::Ended(_)) {
                         waiting.remove(&arrival.source);
                     }
                     arrivals.push(arrival);
                 }
-                () = tokio::time::sleep_until(deadline) => break,
+                Ok(None) | Err(_) => break,
             }
         }
         let refusal = self.look_at(arrivals).await;
@@ -235,7 +274,7 @@ impl<T: HotConf> Driver<T> {
                 Answer::Update(update) => {
                     Board::count(&self.board.documents);
                     self.board.answered(source, Instant::now());
-                    let offer = Offer::new(self.plan.sources[source].name.clone(), update);
+                    let offer = Offer::new(update);
                     if let Some(earlier) = offers.iter().position(|(s, _)| *s == source) {
                         let (_, earlier) = offers.swap_remove(earlier);
                         self.settle(source, &earlier, Verdict::Superseded);
@@ -327,18 +366,14 @@ impl<T: HotConf> Driver<T> {
 
     /// Loads a candidate; `None` when cancelled meanwhile.
     async fn judge(&self, candidate: Vec<Offer>) -> Option<Result<Candidate<T>, Refused>> {
-        let stack = Stack::new(candidate.into_iter().map(|o| o.layer).collect());
+        let stack = stack_of(&candidate, &self.plan.sources);
         let (base, policy) = (self.base.clone(), self.plan.policy);
         let long = T::SCHEMA.foreign || stack.bytes() > LONG;
         let name = self.plan.name.clone();
-        let work = on_worker_if(long, &self.workers, move || {
+        let work = on_worker_if(long, &self.workers, &self.report, move || {
             trace::stage(&name, "load", || judge(&base, stack, policy))
         });
-        tokio::select! {
-            biased;
-            () = self.token.cancelled() => None,
-            judged = work => Some(judged),
-        }
+        self.token.run_until_cancelled(work).await
     }
 
     /// Puts a candidate in force, where it moves anything, and tells of it.
@@ -458,15 +493,26 @@ impl<T: HotConf> Driver<T> {
 
     fn tell(&self, event: Event) {
         trace::event(&self.plan.name, &event);
-        self.bus.tell(&event, |work| self.workers.submit(work));
+        tell(&self.bus, &self.workers, &event);
     }
+}
+
+/// Hands an event to everybody who listens.
+pub(crate) fn tell(bus: &Bus, workers: &Workers, event: &Event) {
+    bus.tell(event, |run| {
+        // Its own panics are contained, and of its lateness nobody can be told but itself.
+        let job = Job { name: Arc::from("the `on_event` listener"), report: Arc::new(|_| ()), run };
+        // After a shutdown nobody is told of anything.
+        drop(workers.submit(job));
+    });
 }
 
 /// Runs `work` on a worker, or in place where it is short and runs no code of the user. A panic in it
 /// is a refusal.
 pub(crate) async fn on_worker_if<C: Send + 'static>(
     away: bool,
-    workers: &Arc<Workers>,
+    workers: &Workers,
+    report: &Report,
     work: impl FnOnce() -> Result<C, Refused> + Send + 'static,
 ) -> Result<C, Refused> {
     let work = move || {
@@ -479,10 +525,13 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
         return work();
     }
     let (done, finished) = oneshot::channel();
-    workers.submit(Box::new(move || {
+    let run = Box::new(move || {
         // Who asked may have been cancelled meanwhile.
         drop(done.send(work()));
-    }));
+    });
+    let job = Job { name: Arc::from("loading the new configuration"), report: report.clone(), run };
+    // A job that is not taken is dropped, and its end of the channel with it.
+    drop(workers.submit(job));
     finished.await.unwrap_or_else(|_| {
         let message = "loading it was cut short by a shutdown";
         Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })

@@ -43,11 +43,11 @@ pub(crate) struct Refused {
 
 /// The first load: everything is decoded.
 pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidate<T>, Refused> {
-    let merged = layer::merge(&stack, T::SCHEMA, policy);
+    let merged = stack.merge(T::SCHEMA, policy);
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
-    let (loaded, decoded) = load::load::<T>(&tree);
-    match loaded {
+    let mut decoded = 0;
+    match load::load::<T>(&tree, &mut decoded) {
         Ok(desired) if problems.is_empty() => Ok(Candidate {
             desired,
             running: None,
@@ -61,7 +61,7 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
         }),
         loaded => {
             problems.extend(loaded.err().into_iter().flatten());
-            name_hidden(&mut problems, &stack, T::SCHEMA);
+            layer::add_hides(&mut problems, &stack, T::SCHEMA);
             Err(Refused { problems, decoded })
         }
     }
@@ -69,14 +69,15 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
 
 /// A later load: only what moved is decoded.
 pub(crate) fn judge<T: HotConf>(base: &Base<T>, stack: Stack, policy: Policy) -> Result<Candidate<T>, Refused> {
-    let merged = layer::merge(&stack, T::SCHEMA, policy);
+    let merged = stack.merge(T::SCHEMA, policy);
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
     let mut desired = base.desired.clone();
-    let (updated, decoded) = load::update(&mut desired, &base.tree, &tree);
+    let mut decoded = 0;
+    let updated = load::update(&mut desired, &base.tree, &tree, &mut decoded);
     problems.extend(updated.err().into_iter().flatten());
     if !problems.is_empty() {
-        name_hidden(&mut problems, &stack, T::SCHEMA);
+        layer::add_hides(&mut problems, &stack, T::SCHEMA);
         return Err(Refused { problems, decoded });
     }
     let running = hold_back(base, &desired, &tree);
@@ -116,13 +117,4 @@ fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<T> 
         return Some((*base.running).clone());
     }
     Some(running)
-}
-
-/// Says of each refused value what it hides: that is what would hold without it.
-fn name_hidden(problems: &mut [Problem], stack: &Stack, schema: &'static crate::schema::meta::Schema) {
-    for problem in problems {
-        if problem.hides.is_empty() && problem.origin.is_some() && !problem.path.is_empty() {
-            problem.hides = layer::hides(stack, schema, &problem.path);
-        }
-    }
 }

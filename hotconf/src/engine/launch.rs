@@ -1,21 +1,22 @@
 //! Brings a configuration to life: pulls every source once, loads, and hands over to the driver.
 
 use super::{Engine, OneShot};
-use super::driver::{Driver, Handle, Offer, Plan};
+use super::driver::{Driver, Handle, LONG, Offer, Plan, on_worker_if, stack_of, tell};
 use super::judge::{self, Base, Refused};
 use super::pull::{Answer, Arrival, pull};
 use super::remote::Remote;
+use super::workers::Workers;
+use crate::blocking::{self, Wait};
 use crate::control::Control;
 use crate::error::{Error, Problem, ProblemKind};
-use crate::layer::{Layer, Policy, Stack};
+use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
-use crate::observe::{Board, Bus, Listener, Warning};
+use crate::observe::{Board, Bus, Event, Listener, Warning, trace};
 use crate::origin::Origin;
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::schema::Index;
 use crate::source::{Context, Group, Services, Source, Update};
-use crate::subscribe::Topic;
-use crate::subscribe::blocking::{self, Wait};
+use crate::subscribe::{Hands, Report, Topic, Trouble};
 use crate::sync::lock;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -58,7 +59,7 @@ pub(crate) async fn launch<T: HotConf>(setup: Setup) -> Result<Started<T>, Error
     let task = begin::<T>(
         setup,
         Arc::clone(&engine.services),
-        Arc::clone(&engine.workers),
+        engine.workers.clone(),
         (board.clone(), bus.clone()),
         commands,
         reply,
@@ -94,7 +95,7 @@ async fn stop(engine: Arc<Engine>, ended: &CancellationToken) {
 async fn begin<T: HotConf>(
     setup: Setup,
     services: Arc<super::EngineServices>,
-    workers: Arc<super::workers::Workers>,
+    workers: Workers,
     (board, bus): (Arc<Board>, Arc<Bus>),
     commands: mpsc::UnboundedReceiver<super::remote::Command>,
     reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
@@ -128,16 +129,13 @@ async fn begin<T: HotConf>(
     }
     drop(arrivals_in);
     let plan = Plan { name, sources: handles, policy };
-    let answers = tokio::select! {
-        () = token.cancelled() => return,
-        answers = first_answers(&plan.sources, &mut arrivals, startup) => answers,
-    };
+    let answers = first_answers(&plan.sources, &mut arrivals, startup);
+    let Some(answers) = token.run_until_cancelled(answers).await else { return };
     let (offers, problems) = take(answers, &plan.sources, &board);
-    let stack = Stack::new(offers.iter().map(|o| o.layer.clone()).collect());
-    let judged = tokio::select! {
-        () = token.cancelled() => return,
-        judged = judge_first::<T>(stack, policy, &workers) => judged,
-    };
+    let stack = stack_of(&offers, &plan.sources);
+    let report = reporter(bus.clone(), workers.clone(), plan.name.clone());
+    let judged = judge_first::<T>(stack, policy, &workers, &report);
+    let Some(judged) = token.run_until_cancelled(judged).await else { return };
     let candidate = match judged {
         Ok(candidate) if problems.is_empty() => candidate,
         judged => {
@@ -149,7 +147,8 @@ async fn begin<T: HotConf>(
     let index = Arc::new(Index::new(T::SCHEMA));
     board.decoded.fetch_add(candidate.decoded, std::sync::atomic::Ordering::Relaxed);
     let running = first_snapshot::<T>(&candidate, index);
-    let topic = Topic::new(running.clone(), T::SCHEMA.len);
+    let hands = Hands { pool: Arc::new(workers.clone()), report: report.clone(), token: token.clone() };
+    let topic = Topic::new(running.clone(), T::SCHEMA.len, hands);
     let base = Arc::new(Base {
         start: Arc::new(candidate.desired.clone()),
         desired: candidate.desired,
@@ -161,7 +160,7 @@ async fn begin<T: HotConf>(
         topic.clone(),
         (board, bus, workers),
         (arrivals, commands, warned),
-        (group, token),
+        (group, token, report),
         (base, Control::new(offers)),
     );
     driver.run(candidate.warnings, || drop(reply.send(Ok(topic)))).await;
@@ -172,7 +171,7 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
     let services: Arc<dyn Services> = Arc::new(OneShot);
     let group = Group::new();
     let warned: Arc<Mutex<Vec<Warning>>> = Arc::default();
-    let (mut layers, mut problems) = (Vec::new(), Vec::new());
+    let (mut stack, mut problems) = (Stack::default(), Vec::new());
     for mut source in setup.sources {
         let name: Arc<str> = Arc::from(&*source.describe());
         let (warned, whose) = (warned.clone(), name.clone());
@@ -199,9 +198,9 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
                 Update::absent()
             }
         };
-        layers.push(layer_of(name, &update));
+        stack.push(name, update.into_docs());
     }
-    match (judge::first::<T>(Stack::new(layers), setup.policy), problems.is_empty()) {
+    match (judge::first::<T>(stack, setup.policy), problems.is_empty()) {
         (Ok(candidate), true) => {
             let index = Arc::new(Index::new(T::SCHEMA));
             let snapshot = first_snapshot::<T>(&candidate, index);
@@ -284,7 +283,7 @@ fn take(answers: Vec<Option<Answer>>, sources: &[Handle], board: &Board) -> (Vec
                 Update::absent()
             }
         };
-        offers.push(Offer::new(source.name.clone(), update));
+        offers.push(Offer::new(update));
     }
     (offers, problems)
 }
@@ -297,16 +296,25 @@ pub(crate) fn named(problem: Problem, source: &Arc<str>) -> Problem {
 async fn judge_first<T: HotConf>(
     stack: Stack,
     policy: Policy,
-    workers: &Arc<super::workers::Workers>,
+    workers: &Workers,
+    report: &Report,
 ) -> Result<judge::Candidate<T>, Refused> {
-    super::driver::on_worker_if(T::SCHEMA.foreign || stack.bytes() > super::driver::LONG, workers, move || {
+    on_worker_if(T::SCHEMA.foreign || stack.bytes() > LONG, workers, report, move || {
         judge::first::<T>(stack, policy)
     })
     .await
 }
 
-/// The layer that a source's answer makes.
-pub(crate) fn layer_of(name: Arc<str>, update: &Update) -> Arc<Layer> {
-    Arc::new(Layer::new(name, update.layered()))
+/// Tells of foreign code that panicked or hangs.
+fn reporter(bus: Arc<Bus>, workers: Workers, name: Arc<str>) -> Report {
+    Arc::new(move |trouble| {
+        let message = match trouble {
+            Trouble::Panicked { name, message } => format!("{name} panicked: {message}"),
+            Trouble::Late { name, after } => format!("{name} has been running for {} s", after.as_secs()),
+        };
+        let event = Event::Warning(Warning { path: String::new(), message, origin: None });
+        trace::event(&name, &event);
+        tell(&bus, &workers, &event);
+    })
 }
 

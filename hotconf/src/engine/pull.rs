@@ -1,5 +1,6 @@
 //! One task per source: pulls it, hands on what it brings, and tells it what became of that.
 
+use super::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -80,26 +81,28 @@ async fn run(
         let waits = source.is_live() || !answered || ticket.is_some();
         let rest_until = pause.until.filter(|_| ticket.is_none());
         let begun = cx.now();
-        let result = tokio::select! {
-            biased;
-            () = token.cancelled() => return,
-            order = orders.recv() => {
-                match order {
-                    Some(Order::Refresh(id)) => {
-                        source.refresh();
-                        ticket = Some(id);
-                    }
-                    Some(Order::Settled(cursor, verdict)) => source.settled(&cursor, &verdict),
-                    None => return,
-                }
+        let answer = async {
+            if !waits {
+                return std::future::pending().await;
+            }
+            if let Some(at) = rest_until {
+                cx.sleep_until(at).await;
+            }
+            source.next(&cx).await
+        };
+        let Some(first) = token.run_until_cancelled(race(orders.recv(), answer)).await else { return };
+        let result = match first {
+            Either::First(None) => return,
+            Either::First(Some(Order::Refresh(id))) => {
+                source.refresh();
+                ticket = Some(id);
                 continue;
             }
-            result = async {
-                if let Some(at) = rest_until {
-                    cx.sleep_until(at).await;
-                }
-                source.next(&cx).await
-            }, if waits => result,
+            Either::First(Some(Order::Settled(cursor, verdict))) => {
+                source.settled(&cursor, &verdict);
+                continue;
+            }
+            Either::Second(result) => result,
         };
         answered = true;
         pause.note(result.is_err(), begun, cx.now());
@@ -108,9 +111,9 @@ async fn run(
             Err(error) => Answer::Failed(error),
         };
         let arrival = Arrival { source: index, answer, ticket: ticket.take() };
-        tokio::select! {
-            () = token.cancelled() => return,
-            sent = arrivals.send(arrival) => if sent.is_err() { return },
+        match token.run_until_cancelled(arrivals.send(arrival)).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => return,
         }
     }
 }

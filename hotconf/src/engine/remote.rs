@@ -1,6 +1,7 @@
 //! What a handle keeps of its driver: how to ask it, how to stop it, and how to see it end.
 
 use super::Engine;
+use super::race::{Either, race};
 use crate::error::Error;
 use crate::observe::{Board, Bus};
 use crate::sync::lock;
@@ -62,7 +63,7 @@ impl Remote {
             calm.await;
         };
         let in_time = match timer {
-            Some(timer) => first_of(whole, timer).await,
+            Some(timer) => matches!(race(whole, timer).await, Either::First(())),
             None => {
                 whole.await;
                 true
@@ -89,20 +90,6 @@ impl Drop for Remote {
         self.board.stop();
         self.bus.close();
     }
-}
-
-/// Polls both; `true` when the first ended, `false` when the timer did.
-async fn first_of(work: impl Future<Output = ()>, timer: impl Future<Output = ()>) -> bool {
-    let (mut work, mut timer) = (std::pin::pin!(work), std::pin::pin!(timer));
-    std::future::poll_fn(|cx| {
-        use std::task::Poll;
-        match (work.as_mut().poll(cx), timer.as_mut().poll(cx)) {
-            (Poll::Ready(()), _) => Poll::Ready(true),
-            (_, Poll::Ready(())) => Poll::Ready(false),
-            _ => Poll::Pending,
-        }
-    })
-    .await
 }
 
 fn stopped() -> Error {

@@ -12,5 +12,6 @@ pub(crate) mod stack;
 mod unknown;
 
 pub use explain::{Candidate, Explanation, Explanations};
+pub(crate) use explain::{add_hides, explain, explain_all, fingerprint, moved_paths, origin_of, rendered};
 pub(crate) use merge::{Merged, NO_VARIANT, Policy, merge};
 pub(crate) use stack::Stack;

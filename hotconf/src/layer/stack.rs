@@ -62,6 +62,11 @@ impl Stack {
         })
     }
 
+    /// How many bytes of text the documents have: what a load of them costs.
+    pub(crate) fn bytes(&self) -> usize {
+        self.layers.iter().flat_map(|layer| &layer.docs).map(|layered| layered.doc.text().len()).sum()
+    }
+
     /// Merges all layers.
     pub(crate) fn merge(&self, schema: &'static Schema, policy: Policy) -> Merged {
         merge(&self.docs(), schema, policy)

@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use crate::error::Error;
-use crate::subscribe::blocking::{self, Wait};
+use crate::blocking::{self, Wait};
 use crate::sync::lock;
 use futures_core::Stream;
 use std::collections::VecDeque;
@@ -175,6 +175,13 @@ pub struct Events {
 }
 
 impl Events {
+    /// The events of a value that never changes: none.
+    pub(crate) fn ended() -> Self {
+        let queue = Arc::new(Queue::default());
+        lock(&queue.state).closed = true;
+        Self { queue }
+    }
+
     /// Waits for the next event; `None` after the configuration was shut down.
     ///
     /// # Cancel safety

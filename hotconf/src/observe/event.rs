@@ -1,9 +1,11 @@
 //! What is told of a configuration: the events, each with what a person needs to act on it.
 
-use crate::error::Error;
+use crate::error::{Error, Problem};
+use crate::layer;
 use crate::origin::Origin;
 use crate::publish::Meta;
 use crate::schema::Moved;
+use crate::schema::meta::Shape;
 use std::fmt;
 use std::sync::Arc;
 
@@ -68,12 +70,20 @@ impl Applied {
         let mut changes = Vec::new();
         for number in self.moved.as_slice() {
             let path = self.after.index.path(*number);
-            for path in crate::layer::moved_paths(&self.before.tree, &self.after.tree, self.after.schema, &path) {
+            let field = self.after.index.leaf(*number).and_then(|leaf| leaf.field);
+            let holds_sections =
+                field.is_some_and(|field| matches!(field.shape, Shape::List(_) | Shape::Map(_)));
+            let paths = if holds_sections {
+                layer::moved_paths(&self.before.tree, &self.after.tree, self.after.schema, path)
+            } else {
+                vec![path.to_owned()]
+            };
+            for path in paths {
                 changes.push(FieldChange {
-                    old: crate::layer::rendered(&self.before.tree, self.before.schema, &path),
-                    new: crate::layer::rendered(&self.after.tree, self.after.schema, &path),
-                    origin: crate::layer::origin_of(&self.after.tree, self.after.schema, &path),
-                    path: path.to_string(),
+                    old: layer::rendered(&self.before.tree, self.before.schema, &path),
+                    new: layer::rendered(&self.after.tree, self.after.schema, &path),
+                    origin: layer::origin_of(&self.after.tree, self.after.schema, &path),
+                    path,
                 });
             }
         }
@@ -154,6 +164,13 @@ impl Warning {
     /// Where it stands.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
+    }
+}
+
+impl From<Problem> for Warning {
+    /// What stops nothing is told as a warning.
+    fn from(problem: Problem) -> Self {
+        Self { path: problem.path, message: problem.message, origin: problem.origin }
     }
 }
 

@@ -32,6 +32,21 @@ pub struct Status {
 }
 
 impl Status {
+    /// The status of a value that never changes.
+    pub(crate) fn fixed(version: u64, installed: SystemTime) -> Self {
+        Self {
+            version,
+            installed,
+            age: installed.elapsed().unwrap_or_default(),
+            pending: Vec::new(),
+            sources: Vec::new(),
+            warnings: Vec::new(),
+            rejected: None,
+            counters: Counters::default(),
+            stopped: false,
+        }
+    }
+
     /// Tells whether every source is well and nothing stands refused.
     pub fn is_healthy(&self) -> bool {
         !self.stopped

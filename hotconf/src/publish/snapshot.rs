@@ -1,9 +1,10 @@
 //! One version of every field, with where each value came from.
 
-use crate::layer::{self, Stack};
+use crate::error::Error;
+use crate::layer::{self, Explanations, Stack};
 use crate::origin::Origin;
 use crate::schema::meta::Schema;
-use crate::schema::{Index, Select};
+use crate::schema::{Index, Select, keys};
 use crate::value::Tree;
 use std::fmt;
 use std::ops::Deref;
@@ -55,13 +56,6 @@ pub(crate) struct Meta {
     pub(crate) fingerprint: OnceLock<String>,
 }
 
-impl Meta {
-    /// Where the leaf with this number of the root was set.
-    pub(crate) fn origin(&self, number: u32) -> Origin {
-        layer::origin_of(&self.tree, self.schema, &self.index.path(number))
-    }
-}
-
 impl<T> Snapshot<T> {
     /// The version: 1 for the first, and one more for each that was installed since.
     ///
@@ -77,13 +71,19 @@ impl<T> Snapshot<T> {
 
     /// Where the field's value was set; for a section, where its topmost layer begins.
     pub fn origin<Out>(&self, field: impl Select<T, Out>) -> Origin {
-        match field.__entry() {
-            Some(key) => {
-                let path = self.0.meta.index.path(self.0.scope.base + field.__numbers().start);
-                layer::origin_of(&self.0.meta.tree, self.0.meta.schema, &path.child(key))
-            }
-            None => self.0.meta.origin(self.0.scope.base + field.__numbers().start),
+        layer::origin_of(&self.0.meta.tree, self.0.meta.schema, &self.path(field))
+    }
+
+    /// The field's dotted path from the root of the configuration.
+    pub fn path<Out>(&self, field: impl Select<T, Out>) -> String {
+        let mut numbers = field.__numbers();
+        numbers.start += self.0.scope.base;
+        numbers.end += self.0.scope.base;
+        let mut path = self.0.meta.index.path_of(&numbers).to_owned();
+        if let Some(entry) = field.__entry() {
+            keys::push(&mut path, entry);
         }
+        path
     }
 
     /// A short text that is the same wherever the same effective content is in force, secrets left out.
@@ -136,14 +136,24 @@ impl<T> Snapshot<T> {
         Self(Arc::new(Version { value, meta, scope: Scope::default() }))
     }
 
-    /// Every layer's value of one field, the winner first.
-    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanation {
-        layer::explain_field(&self.0.meta.stack, self.0.meta.schema, &self.path_of(&field))
+    /// Every layer's value of one field, the winner first; of a section, all its fields.
+    pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanations {
+        self.explain_path(&self.path(field)).unwrap_or_default()
+    }
+
+    /// [`explain_field`](Self::explain_field) by path, e.g. `http.timeout` or `flags.new-checkout`.
+    ///
+    /// # Errors
+    ///
+    /// A path that leads nowhere, with the nearest that does.
+    pub fn explain_path(&self, path: &str) -> Result<Explanations, Error> {
+        layer::explain(&self.0.meta.stack, self.0.meta.schema, path)
+            .map_err(|problem| Error::problems_in("this call", vec![problem]))
     }
 
     /// Every field with its value and its origin, to print. Of a view's snapshot, the whole
     /// configuration's.
-    pub fn explain(&self) -> Explained {
-        layer::explain(&self.0.meta.stack, self.0.meta.schema)
+    pub fn explain(&self) -> Explanations {
+        layer::explain_all(&self.0.meta.stack, self.0.meta.schema)
     }
 }

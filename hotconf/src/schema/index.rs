@@ -69,6 +69,18 @@ impl Index {
         self.leaf(number).map_or("", |leaf| &leaf.path)
     }
 
+    /// The path of what has exactly these numbers: a leaf, or a section; of a section within a section
+    /// of the same numbers the inner one.
+    pub(crate) fn path_of(&self, numbers: &Range<u32>) -> &str {
+        if numbers.len() == 1
+            && let Some(leaf) = self.leaf(numbers.start)
+            && leaf.role != Role::Presence
+        {
+            return &leaf.path;
+        }
+        self.sections.iter().rev().find(|section| section.numbers == *numbers).map_or("", |s| &s.path)
+    }
+
     /// All leaves, in the order of their numbers.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = (u32, &Leaf)> {
         (0..).zip(&self.leaves)

@@ -73,6 +73,14 @@ impl Update {
         Self { content: Content::Absent, cursor: Cursor::default() }
     }
 
+    /// What it brings, lowest first; nothing for a source that is not there.
+    pub(crate) fn into_docs(self) -> Vec<Layered> {
+        match self.content {
+            Content::Documents(docs) => docs,
+            Content::Absent => Vec::new(),
+        }
+    }
+
     /// Says where in the source's history it stands.
     #[must_use]
     pub fn with_cursor(mut self, cursor: Cursor) -> Self {

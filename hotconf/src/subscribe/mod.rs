@@ -16,6 +16,7 @@ mod job;
 mod registry;
 mod signal;
 mod subscription;
+mod topic;
 mod watch;
 
 pub use change::Change;
@@ -23,4 +24,4 @@ pub use subscription::Subscription;
 pub use watch::Watch;
 
 pub(crate) use job::{Job, Pool, Report, Trouble, contained};
-pub(crate) use registry::Registry;
+pub(crate) use topic::{Hands, Topic};

@@ -5,8 +5,10 @@
 
 mod leaves;
 mod render;
+mod told;
 
 pub(crate) use leaves::{at_path, fingerprint, origin_of};
+pub(crate) use told::{moved_paths, rendered};
 
 use super::stack::Stack;
 use crate::error::{Problem, ProblemKind};
@@ -35,7 +37,7 @@ use std::fmt;
 ///     .source(Inline::toml("base.toml", "retries = 5"))
 ///     .source(Inline::toml("prod.toml", "retries = 8"))
 ///     .read()?;
-/// let explanation = app.explain("retries")?;
+/// let explanation = app.explain_path("retries")?;
 /// assert_eq!(explanation[0].value(), "8");
 /// assert_eq!(
 ///     explanation.to_string(),
@@ -62,7 +64,7 @@ pub struct Candidate {
 /// Explanations of several settings: a section, or the whole configuration.
 ///
 /// Reads as a slice. `Display` prints one line per setting, or the block of the only one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Explanations(Vec<Explanation>);
 
 impl Explanation {
