@@ -63,7 +63,13 @@ impl<'t> At<'t> {
     }
 
     /// An entry or element of the container that stands here.
-    pub(super) fn inside<'s>(&self, new: Ref<'s>, old: Option<Ref<'s>>, step: &'s Step<'s>, since: usize) -> At<'s>
+    pub(super) fn inside<'s>(
+        &self,
+        new: Ref<'s>,
+        old: Option<Ref<'s>>,
+        step: &'s Step<'s>,
+        since: usize,
+    ) -> At<'s>
     where
         't: 's,
     {

@@ -67,7 +67,12 @@ impl<'t> Loader<'t> {
 
     /// A leaf whose default is read from text.
     #[inline]
-    pub fn leaf_text<T: DeserializeOwned>(&mut self, at: At<'_>, i: usize, default: &'static str) -> Option<T> {
+    pub fn leaf_text<T: DeserializeOwned>(
+        &mut self,
+        at: At<'_>,
+        i: usize,
+        default: &'static str,
+    ) -> Option<T> {
         self.take(at, i, |de| T::deserialize(de), Fallback::Text(default))
     }
 
@@ -109,7 +114,12 @@ impl<'t> Loader<'t> {
     }
 
     /// The same with a default.
-    pub fn parsed_or<T: FromStr<Err: Display>>(&mut self, at: At<'_>, i: usize, default: fn() -> T) -> Option<T> {
+    pub fn parsed_or<T: FromStr<Err: Display>>(
+        &mut self,
+        at: At<'_>,
+        i: usize,
+        default: fn() -> T,
+    ) -> Option<T> {
         self.take(at, i, |de| de.parsed(), Fallback::Made(default))
     }
 
@@ -200,7 +210,11 @@ impl<'t> Loader<'t> {
         read: &impl Fn(De<'_>) -> Result<T, LeafError>,
         de: De<'_>,
     ) -> Result<T, LeafError> {
-        if at.schema.foreign { panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked) } else { read(de) }
+        if at.schema.foreign {
+            panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked)
+        } else {
+            read(de)
+        }
     }
 
     /// A section, or a container of sections.

@@ -12,6 +12,8 @@ mod panics;
 mod refusal;
 mod run;
 mod set;
+#[cfg(test)]
+mod tests;
 
 pub use at::At;
 pub use loader::Loader;

@@ -131,9 +131,8 @@ pub(super) fn set<T: HotConf, V: Serialize + ?Sized>(
     path: &str,
     value: &V,
 ) -> Result<(), SetError> {
-    let refused = |kind, path: &str, message: String| {
-        SetError::new(vec![Problem::new(kind, path, message)], None)
-    };
+    let refused =
+        |kind, path: &str, message: String| SetError::new(vec![Problem::new(kind, path, message)], None);
     let keys: Path = path.parse().map_err(|error| {
         refused(ProblemKind::Unknown, path, format!("unknown key, `{path}` is no path: {error}"))
     })?;
