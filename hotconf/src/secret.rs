@@ -48,7 +48,9 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Whatever is wrong, the deserializer's own words may contain the value.
-        deserializer.deserialize_newtype_struct(NAME, Hidden(PhantomData)).map_err(|_| D::Error::custom(NOT_SHOWN))
+        deserializer
+            .deserialize_newtype_struct(NAME, Hidden(PhantomData))
+            .map_err(|_| D::Error::custom(NOT_SHOWN))
     }
 }
 
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn an_error_of_any_deserializer_hides_the_value() {
-        let number: U32Deserializer<ValueError> = 271_828.into_deserializer();
+        let number: U32Deserializer<ValueError> = 271_828_u32.into_deserializer();
         let error = Secret::<String>::deserialize(number).expect_err("a number is no string");
         assert!(!error.to_string().contains("271828"), "{error}");
     }

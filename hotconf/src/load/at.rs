@@ -63,7 +63,13 @@ impl<'t> At<'t> {
     }
 
     /// An entry or element of the container that stands here.
-    pub(super) fn inside<'s>(&self, new: Ref<'s>, old: Option<Ref<'s>>, step: &'s Step<'s>, since: usize) -> At<'s>
+    pub(super) fn inside<'s>(
+        &self,
+        new: Ref<'s>,
+        old: Option<Ref<'s>>,
+        step: &'s Step<'s>,
+        since: usize,
+    ) -> At<'s>
     where
         't: 's,
     {
@@ -135,9 +141,10 @@ impl<'t> At<'t> {
         path
     }
 
-    /// The fields whose slots differ.
-    pub(super) fn moved(&self) -> MovedFields<'t> {
-        MovedFields { at: *self, next: 0, len: self.group().map_or(0, |group| group.fields.len()) }
+    /// The fields whose slots differ; for a recheck all that hold sections, and no other.
+    pub(super) fn moved(&self, recheck: bool) -> MovedFields<'t> {
+        let len = self.group().map_or(0, |group| group.fields.len());
+        MovedFields { at: *self, next: 0, len, recheck }
     }
 }
 
@@ -164,6 +171,7 @@ pub struct MovedFields<'t> {
     at: At<'t>,
     next: usize,
     len: usize,
+    recheck: bool,
 }
 
 impl Iterator for MovedFields<'_> {
@@ -173,6 +181,12 @@ impl Iterator for MovedFields<'_> {
         while self.next < self.len {
             let i = self.next;
             self.next += 1;
+            if self.recheck {
+                match self.at.field(i).map(|field| field.shape) {
+                    None | Some(Shape::Leaf) => continue,
+                    Some(_) => return Some(i),
+                }
+            }
             // Where both trees share the document this is a comparison of two pointers.
             if !self.at.old_slot(i).is_some_and(|old| self.at.slot(i).same(old)) {
                 return Some(i);

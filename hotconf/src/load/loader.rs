@@ -26,6 +26,8 @@ pub struct Loader<'t> {
     pub(super) refused: bool,
     /// A setter is at work: what the tree does not mention stays as it is.
     pub(super) patch: bool,
+    /// Only the checks of sections are asked; no leaf is read.
+    pub(super) recheck: bool,
     /// Leaves decoded so far.
     pub(super) decoded: u64,
 }
@@ -46,6 +48,7 @@ impl<'t> Loader<'t> {
             detail: None,
             refused: false,
             patch: false,
+            recheck: false,
             decoded: 0,
         }
     }
@@ -64,7 +67,12 @@ impl<'t> Loader<'t> {
 
     /// A leaf whose default is read from text.
     #[inline]
-    pub fn leaf_text<T: DeserializeOwned>(&mut self, at: At<'_>, i: usize, default: &'static str) -> Option<T> {
+    pub fn leaf_text<T: DeserializeOwned>(
+        &mut self,
+        at: At<'_>,
+        i: usize,
+        default: &'static str,
+    ) -> Option<T> {
         self.take(at, i, |de| T::deserialize(de), Fallback::Text(default))
     }
 
@@ -106,7 +114,12 @@ impl<'t> Loader<'t> {
     }
 
     /// The same with a default.
-    pub fn parsed_or<T: FromStr<Err: Display>>(&mut self, at: At<'_>, i: usize, default: fn() -> T) -> Option<T> {
+    pub fn parsed_or<T: FromStr<Err: Display>>(
+        &mut self,
+        at: At<'_>,
+        i: usize,
+        default: fn() -> T,
+    ) -> Option<T> {
         self.take(at, i, |de| de.parsed(), Fallback::Made(default))
     }
 
@@ -197,7 +210,11 @@ impl<'t> Loader<'t> {
         read: &impl Fn(De<'_>) -> Result<T, LeafError>,
         de: De<'_>,
     ) -> Result<T, LeafError> {
-        if at.schema.foreign { panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked) } else { read(de) }
+        if at.schema.foreign {
+            panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked)
+        } else {
+            read(de)
+        }
     }
 
     /// A section, or a container of sections.
@@ -220,7 +237,9 @@ impl<'t> Loader<'t> {
     /// The same with a value that holds where no source speaks of it.
     pub fn update_nested_or<S: Nested>(&mut self, at: At<'_>, i: usize, place: &mut S, default: fn() -> S) {
         let was_unset = at.old_slot(i).is_none_or(is_unset);
-        if is_unset(at.slot(i)) || (was_unset && !self.patch) {
+        if self.recheck {
+            self.update_nested(at, i, place);
+        } else if is_unset(at.slot(i)) || (was_unset && !self.patch) {
             // What the default made up is no base for what a source says.
             let value = self.nested_or(at, i, default);
             self.put(place, value);
@@ -256,11 +275,14 @@ impl<'t> Loader<'t> {
 
     /// Indices of the fields whose slots differ between the two trees.
     pub fn moved<'a>(&self, at: At<'a>) -> MovedFields<'a> {
-        at.moved()
+        at.moved(self.recheck)
     }
 
     /// Tells whether an enum has another variant than before.
     pub fn retagged(&self, at: At<'_>) -> bool {
+        if self.recheck {
+            return false;
+        }
         let variant = |item| match item {
             Item::Section { variant, .. } => Some(variant),
             _ => None,

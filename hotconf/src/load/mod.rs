@@ -11,12 +11,18 @@ mod nested;
 mod panics;
 mod refusal;
 mod run;
+mod set;
+#[cfg(test)]
+mod tests;
 
 pub use at::At;
 pub use loader::Loader;
 pub use nested::Nested;
-pub(crate) use run::{load, update};
+pub(crate) use run::{load, recheck, update};
+pub use set::SetError;
 
+use crate::diff::Diff;
+use crate::schema::Moved;
 use crate::schema::meta::Schema;
 
 /// A configuration type: implemented by `#[derive(HotConf)]`, not by hand.
@@ -27,6 +33,26 @@ pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'stati
     /// The table of fields: path, type, doc, default, range and flags of each.
     fn fields() -> crate::schema::Fields {
         crate::schema::Fields::of(Self::SCHEMA)
+    }
+
+    /// Sets what stands at `path`: a leaf, a section, an entry of a map, a list as a whole.
+    ///
+    /// The value goes the way of a document: decoded by the field's own type, held to its range, asked
+    /// of its checks and those of all sections above. A text for a field that is no string is
+    /// [`Value::Text`](crate::Value::Text). `()` unsets: `None`, or the default.
+    ///
+    /// # Errors
+    ///
+    /// Path, expected and found; the value is then as it was.
+    fn set<V: serde::Serialize>(&mut self, path: &str, value: V) -> Result<(), SetError> {
+        set::set(self, path, &value)
+    }
+
+    /// Tells which fields differ. Allocates nothing where none does.
+    fn diff(&self, other: &Self) -> Diff {
+        let mut moved = Moved::with_names();
+        self.__differ(other, 0, &mut moved);
+        Diff::new(Self::SCHEMA, moved)
     }
 
     /// What the type says of itself.

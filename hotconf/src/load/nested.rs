@@ -36,7 +36,7 @@ impl<S: HotConf> Nested for S {
     }
 
     fn update(&mut self, cx: &mut Loader<'_>, at: At<'_>) {
-        if at.is_misplaced() {
+        if at.is_misplaced() && !cx.recheck {
             cx.refused = true;
         } else {
             self.__update(cx, at);
@@ -60,6 +60,7 @@ impl<S: HotConf> Nested for Option<S> {
     fn update(&mut self, cx: &mut Loader<'_>, at: At<'_>) {
         let was_set = cx.patch || at.old.is_some_and(|old| !is_unset(old));
         match self {
+            _ if cx.recheck => self.iter_mut().for_each(|section| section.update(cx, at)),
             _ if at.is_unset() => *self = None,
             Some(section) if was_set => section.update(cx, at),
             _ => {
@@ -105,6 +106,9 @@ impl<S: HotConf> Nested for Vec<S> {
     }
 
     fn update(&mut self, cx: &mut Loader<'_>, at: At<'_>) {
+        if cx.recheck {
+            return self.iter_mut().for_each(|section| section.update(cx, at));
+        }
         let old = at.old.map(Ref::elements).unwrap_or_default();
         if cx.patch || old.len() != self.len() || is_misplaced(at, Kind::Array) {
             let list = Self::load(cx, at);
@@ -160,6 +164,9 @@ macro_rules! maps {
             }
 
             fn update(&mut self, cx: &mut Loader<'_>, at: At<'_>) {
+                if cx.recheck {
+                    return self.values_mut().for_each(|section| section.update(cx, at));
+                }
                 let (old, new) = (at.old.map(Ref::entries).unwrap_or_default(), at.new.entries());
                 let strays = !cx.patch && old.len() != self.len();
                 if strays || is_misplaced(at, Kind::Table) {

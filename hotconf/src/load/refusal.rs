@@ -40,7 +40,8 @@ impl Loader<'_> {
             }
             error.to_string()
         };
-        let message = if origin.is_default() { format!("the default is not valid: {message}") } else { message };
+        let message =
+            if origin.is_default() { format!("the default is not valid: {message}") } else { message };
         let mut problem = Problem::new(ProblemKind::Type, path, message).at(origin);
         if !secret && error.tail().is_empty() && !error.is_hidden() {
             problem.excerpt = excerpt(at.slot(i));
@@ -89,7 +90,8 @@ impl Loader<'_> {
             return;
         }
         let found = De::new(said, self.reparse).found();
-        let mut problem = Problem::new(ProblemKind::Type, path, format!("expected {expected}, found {found}"));
+        let mut problem =
+            Problem::new(ProblemKind::Type, path, format!("expected {expected}, found {found}"));
         problem = problem.at(said.origin());
         problem.excerpt = excerpt(said);
         self.expected(expected, Some(found));

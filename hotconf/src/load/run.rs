@@ -7,20 +7,20 @@ use super::nested::Nested;
 use crate::error::Problem;
 use crate::value::{Document, Tree};
 
-/// Builds a value from a whole tree; `decoded` is raised by the number of leaves that were read.
+/// Builds a value from a whole tree; tells how many leaves were read.
 ///
 /// # Errors
 ///
 /// Every problem. The list is empty where all that is wrong stands in a wrong place, which the merge
 /// has reported.
-pub(crate) fn load<T: HotConf>(tree: &Tree, decoded: &mut u64) -> Result<T, Vec<Problem>> {
+pub(crate) fn load<T: HotConf>(tree: &Tree) -> (Result<T, Vec<Problem>>, u64) {
     let mut cx = Loader::new(tree, reparse);
     let value = T::load(&mut cx, At::root(T::SCHEMA, tree.root(), None));
-    *decoded += cx.decoded;
-    match value {
+    let result = match value {
         Some(value) if !cx.refused => Ok(value),
         _ => Err(cx.problems),
-    }
+    };
+    (result, cx.decoded)
 }
 
 /// Brings `value`, loaded from `old`, to what `new` says: only what moved is read and checked.
@@ -28,18 +28,27 @@ pub(crate) fn load<T: HotConf>(tree: &Tree, decoded: &mut u64) -> Result<T, Vec<
 /// # Errors
 ///
 /// Every problem, as [`load`]; `value` is then half-updated and must be thrown away.
-pub(crate) fn update<T: HotConf>(
-    value: &mut T,
-    old: &Tree,
-    new: &Tree,
-    decoded: &mut u64,
-) -> Result<(), Vec<Problem>> {
+pub(crate) fn update<T: HotConf>(value: &mut T, old: &Tree, new: &Tree) -> (Result<(), Vec<Problem>>, u64) {
     if new.root().same(old.root()) {
-        return Ok(());
+        return (Ok(()), 0);
     }
     let mut cx = Loader::new(new, reparse);
     value.update(&mut cx, At::root(T::SCHEMA, new.root(), Some(old.root())));
-    *decoded += cx.decoded;
+    let result = if cx.refused { Err(cx.problems) } else { Ok(()) };
+    (result, cx.decoded)
+}
+
+/// Asks every check of a section once more, of a value whose leaves were put together from two others.
+///
+/// Ranges and checks of single leaves held for each of the two and are not asked.
+///
+/// # Errors
+///
+/// What the checks said.
+pub(crate) fn recheck<T: HotConf>(value: &T, tree: &Tree) -> Result<(), Vec<Problem>> {
+    let mut cx = Loader::new(tree, reparse);
+    cx.recheck = true;
+    value.clone().update(&mut cx, At::root(T::SCHEMA, tree.root(), Some(tree.root())));
     if cx.refused { Err(cx.problems) } else { Ok(()) }
 }
 

@@ -104,12 +104,9 @@ impl LeafError {
 
 /// Adds a key as a part of a TOML dotted path, quoted where it has to be.
 pub(crate) fn push_key(path: &mut String, key: &str) {
-    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if bare {
-        path.push_str(key);
-    } else {
-        path.push_str(&format!("{key:?}"));
-    }
+    let mut name = String::new();
+    crate::value::path::append(&mut name, key);
+    path.push_str(&name);
 }
 
 impl std::error::Error for LeafError {}
