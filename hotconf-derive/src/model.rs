@@ -113,6 +113,15 @@ impl Input {
         quote!(#root::private)
     }
 
+    /// The same, for a call whose errors belong to `span`.
+    pub(crate) fn private_at(&self, span: Span) -> proc_macro2::TokenStream {
+        let respan = |mut token: proc_macro2::TokenTree| {
+            token.set_span(token.span().located_at(span));
+            token
+        };
+        self.private().into_iter().map(respan).collect()
+    }
+
     /// All fields, of all variants.
     pub(crate) fn fields(&self) -> Vec<&Field> {
         match &self.body {

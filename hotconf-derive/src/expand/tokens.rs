@@ -154,15 +154,16 @@ fn doc_or(doc: &str, name: &Ident) -> String {
 }
 
 fn members(input: &Input, fields: &[Field], variant: usize, kind: &TokenStream) -> Vec<Member> {
-    let (p, whole) = (input.private(), whole(input));
+    let whole = whole(input);
     let fields = fields.iter().filter(|field| !field.is_skipped());
     let members = fields.map(|field| {
         let (ty, index) = (&field.ty, field.index);
+        let p = input.private_at(field.span());
         let (token, here) = if field.is_nested() {
-            let place = quote!(#p::In<__P, #whole, #variant, #index>);
+            let place = quote_spanned!(field.span()=> #p::In<__P, #whole, #variant, #index>);
             (
                 quote_spanned!(field.span()=> <#ty as #p::Node>::Token<__Root, #kind, #place>),
-                quote!(#p::Make::<#place>::HERE),
+                quote_spanned!(field.span()=> #p::Make::<#place>::HERE),
             )
         } else {
             (

@@ -250,14 +250,14 @@ const fn field_spot<P: Place, O: Section>(variant: usize, index: usize) -> Spot 
 
 /// A token that can be made at place `P`.
 #[doc(hidden)]
-pub trait Make<P: Place>: Copy + Send + Sync + 'static {
+pub trait Make<P: Place>: Copy {
     /// The token.
     const HERE: Self;
 }
 
 /// The tokens of a section; itself the section's token.
 #[doc(hidden)]
-pub trait Tree: Copy + Send + Sync + 'static {
+pub trait Tree: Copy {
     /// Whose tokens they are.
     type Root: 'static;
     /// The section.
@@ -419,7 +419,7 @@ where
 
 impl<S> Select<S::Root, <S::Kind as Kind>::Out<S::Value>> for S
 where
-    S: Tree<Root: Section, Value: Section + Clone>,
+    S: Tree<Root: Section, Value: Section + Clone> + Send + Sync + 'static,
 {
     fn __get(&self, root: &S::Root) -> <S::Kind as Kind>::Out<S::Value> {
         S::Kind::out(S::Place::SPOT.find(root))
@@ -437,7 +437,7 @@ where
 
 impl<S> Pick<S::Root, S::Value> for S
 where
-    S: Tree<Root: Section, Value: Section + Clone, Kind = Total>,
+    S: Tree<Root: Section, Value: Section + Clone, Kind = Total> + Send + Sync + 'static,
 {
     fn __pick<'r>(&self, root: &'r S::Root) -> &'r S::Value {
         S::Place::SPOT.find(root).expect(TOTAL)
