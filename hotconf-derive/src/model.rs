@@ -79,7 +79,10 @@ impl Input {
                     Body::Other
                 }
                 Fields::Unit => {
-                    ctxt.error(&input.ident, "a section has named fields; this struct has none: write `{}` after its name");
+                    ctxt.error(
+                        &input.ident,
+                        "a section has named fields; this struct has none: write `{}` after its name",
+                    );
                     Body::Other
                 }
             },
@@ -199,7 +202,15 @@ fn read<'f>(ctxt: &Ctxt, fields: impl IntoIterator<Item = &'f syn::Field>, rule:
         };
         let index = next;
         next += usize::from(attrs.skip.is_none());
-        Some(Field { ident, vis: field.vis.clone(), ty: field.ty.clone(), name, doc: doc(&field.attrs), attrs, index })
+        Some(Field {
+            ident,
+            vis: field.vis.clone(),
+            ty: field.ty.clone(),
+            name,
+            doc: doc(&field.attrs),
+            attrs,
+            index,
+        })
     });
     fields.collect()
 }

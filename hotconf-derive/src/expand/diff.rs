@@ -111,7 +111,9 @@ pub(crate) fn freeze(input: &Input) -> Option<TokenStream> {
                 .filter_map(|(_, variant)| {
                     let ident = &variant.ident;
                     if let Content::Section(_) = &variant.shape {
-                        return Some(quote!((Self::#ident(a), Self::#ident(b)) => #p::HotConf::__freeze(a, b),));
+                        return Some(
+                            quote!((Self::#ident(a), Self::#ident(b)) => #p::HotConf::__freeze(a, b),),
+                        );
                     }
                     let fields = variant.fields();
                     let calls: Vec<_> = fields

@@ -14,8 +14,8 @@ use crate::model::{Body, Content, Field, Input};
 use crate::types;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
 use std::collections::HashSet;
+use syn::spanned::Spanned;
 use syn::{Generics, Ident, Type, WherePredicate, parse_quote, parse_quote_spanned};
 
 /// The whole output.
@@ -86,7 +86,8 @@ pub(crate) fn bounded(input: &Input) -> Generics {
         more.push(parse_quote!(#param: #p::Clone + #p::Send + #p::Sync + 'static));
     }
     for field in input.fields() {
-        let used: Vec<_> = params.iter().filter(|param| types::mentions(&field.ty, &param.to_string())).collect();
+        let used: Vec<_> =
+            params.iter().filter(|param| types::mentions(&field.ty, &param.to_string())).collect();
         if used.is_empty() {
             continue;
         }
@@ -129,7 +130,8 @@ pub(crate) fn bounded(input: &Input) -> Generics {
 /// What fields ask of types that are not std's, stated once per impl. A type that does not keep it is
 /// reported here, on the user's tokens, and no second time by the calls that rely on it.
 fn gates(input: &Input) -> Vec<WherePredicate> {
-    let generic = |ty: &Type| input.generics.type_params().any(|param| types::mentions(ty, &param.ident.to_string()));
+    let generic =
+        |ty: &Type| input.generics.type_params().any(|param| types::mentions(ty, &param.ident.to_string()));
     let mut seen = HashSet::new();
     let mut gates = Vec::new();
     let mut gate = |ty: &Type, name: &str| {

@@ -137,7 +137,9 @@ pub(crate) fn shown(value: &Expr) -> Option<String> {
             Lit::Char(char) => Some(char.value().to_string()),
             _ => None,
         },
-        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => Some(format!("-{}", shown(&minus.expr)?)),
+        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {
+            Some(format!("-{}", shown(&minus.expr)?))
+        }
         _ => None,
     }
 }

@@ -241,11 +241,7 @@ const fn group<O: Section>(variant: usize) -> (&'static Group, u32) {
 const fn field_spot<P: Place, O: Section>(variant: usize, index: usize) -> Spot {
     let (group, base) = group::<O>(variant);
     let field = &group.fields[index];
-    Spot {
-        first: P::BASE + base + field.number,
-        len: field.shape.len(),
-        depth: P::SPOT.depth + 1,
-    }
+    Spot { first: P::BASE + base + field.number, len: field.shape.len(), depth: P::SPOT.depth + 1 }
 }
 
 /// A token that can be made at place `P`.
@@ -332,9 +328,8 @@ impl<Root: 'static, S: Section, K: Kind, P: Place> Make<P> for Field<Root, Vec<S
 }
 
 impl<Root: 'static, M: Keyed<Value: Section>, K: Kind, P: Place> Make<P> for MapField<Root, M, K> {
-    const HERE: Self = Self {
-        field: Field { spot: P::SPOT, same: |a, b| a.same(b, M::Value::__same), of: PhantomData },
-    };
+    const HERE: Self =
+        Self { field: Field { spot: P::SPOT, same: |a, b| a.same(b, M::Value::__same), of: PhantomData } };
 }
 
 impl<Root, T, K> Select<Root, K::Out<T>> for Field<Root, T, K>
