@@ -124,16 +124,20 @@ impl Container {
                 (From::Hotconf, "crate") => own.krate = Some(path(meta)?),
                 (From::Hotconf, "check") => own.checks.push(path(meta)?),
                 (From::Hotconf, "removed") => own.removed.extend(removed(meta)?),
-                (From::Hotconf, "deny_unknown") | (From::Serde, "deny_unknown_fields") => own.deny_unknown = true,
+                (From::Hotconf, "deny_unknown") | (From::Serde, "deny_unknown_fields") => {
+                    own.deny_unknown = true
+                }
                 (_, "tag") => own.tag = Some(meta.value()?.parse()?),
-                (_, "rename_all") => own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all),
+                (_, "rename_all") => {
+                    own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all)
+                }
                 (_, "rename_all_fields") => {
-                    own.rename_all_fields = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all_fields);
+                    own.rename_all_fields =
+                        both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all_fields);
                 }
                 (_, "default") => own.default = Some(default(from, meta)?),
-                (From::Serde, "rename") => drop(both(meta)?),
                 (From::Serde, "crate" | "expecting") => drop(meta.value()?.parse::<LitStr>()?),
-                (From::Serde, "bound") => drop(both(meta)?),
+                (From::Serde, "rename" | "bound") => drop(both(meta)?),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -149,7 +153,9 @@ impl Variant {
             match (from, name) {
                 (_, "rename") => own.rename = both(meta)?.or(own.rename.take()),
                 (_, "alias") => own.aliases.push(meta.value()?.parse()?),
-                (_, "rename_all") => own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all),
+                (_, "rename_all") => {
+                    own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all)
+                }
                 (_, "skip") | (From::Serde, "skip_deserializing") => own.skip = true,
                 (From::Serde, "skip_serializing") => {}
                 (From::Serde, "serialize_with") => drop(meta.value()?.parse::<LitStr>()?),
@@ -185,7 +191,9 @@ impl Field {
                 }
                 (From::Serde, "deserialize_with") => own.with = Some(quoted(meta)?),
                 (From::Serde, "skip_serializing") => {}
-                (From::Serde, "skip_serializing_if" | "serialize_with") => drop(meta.value()?.parse::<LitStr>()?),
+                (From::Serde, "skip_serializing_if" | "serialize_with") => {
+                    drop(meta.value()?.parse::<LitStr>()?)
+                }
                 (From::Serde, "bound") => drop(both(meta)?),
                 _ => return Ok(false),
             }
@@ -247,8 +255,9 @@ fn both(meta: &ParseNestedMeta<'_>) -> syn::Result<Option<LitStr>> {
 }
 
 fn rule(text: &LitStr) -> syn::Result<Rule> {
-    Rule::parse(&text.value())
-        .ok_or_else(|| syn::Error::new(text.span(), format!("unknown rule, expected one of {}", Rule::names())))
+    Rule::parse(&text.value()).ok_or_else(|| {
+        syn::Error::new(text.span(), format!("unknown rule, expected one of {}", Rule::names()))
+    })
 }
 
 fn default(from: From, meta: &ParseNestedMeta<'_>) -> syn::Result<Default> {
@@ -291,7 +300,8 @@ fn range(value: Expr) -> syn::Result<(String, TokenStream)> {
             _ => return Err(syn::Error::new_spanned(value, RANGE)),
         },
         Expr::Range(range) => {
-            let bound = |bound: &Option<Box<Expr>>| bound.as_deref().map_or_else(|| Ok(String::new()), number);
+            let bound =
+                |bound: &Option<Box<Expr>>| bound.as_deref().map_or_else(|| Ok(String::new()), number);
             let dots = match range.limits {
                 syn::RangeLimits::HalfOpen(_) => "..",
                 syn::RangeLimits::Closed(_) => "..=",
@@ -317,7 +327,9 @@ fn number(bound: &Expr) -> syn::Result<String> {
             Lit::Float(float) => Ok(float.base10_digits().to_owned()),
             _ => Err(syn::Error::new_spanned(bound, RANGE)),
         },
-        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => Ok(format!("-{}", number(&minus.expr)?)),
+        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {
+            Ok(format!("-{}", number(&minus.expr)?))
+        }
         _ => Err(syn::Error::new_spanned(bound, RANGE)),
     }
 }

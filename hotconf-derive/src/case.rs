@@ -87,7 +87,13 @@ mod tests {
     fn fields_are_renamed_as_serde_does() {
         let names: Vec<_> = RULES.iter().map(|(_, rule)| rule.field("very_tasty")).collect();
         let serde = [
-            "very_tasty", "VERY_TASTY", "VeryTasty", "veryTasty", "very_tasty", "VERY_TASTY", "very-tasty",
+            "very_tasty",
+            "VERY_TASTY",
+            "VeryTasty",
+            "veryTasty",
+            "very_tasty",
+            "VERY_TASTY",
+            "very-tasty",
             "VERY-TASTY",
         ];
         assert_eq!(names, serde);
@@ -97,7 +103,13 @@ mod tests {
     fn variants_are_renamed_as_serde_does() {
         let names: Vec<_> = RULES.iter().map(|(_, rule)| rule.variant("VeryTasty")).collect();
         let serde = [
-            "verytasty", "VERYTASTY", "VeryTasty", "veryTasty", "very_tasty", "VERY_TASTY", "very-tasty",
+            "verytasty",
+            "VERYTASTY",
+            "VeryTasty",
+            "veryTasty",
+            "very_tasty",
+            "VERY_TASTY",
+            "very-tasty",
             "VERY-TASTY",
         ];
         assert_eq!(names, serde);

@@ -59,7 +59,10 @@ fn tag(ctxt: &Ctxt, input: &Input) {
 fn recursion(ctxt: &Ctxt, input: &Input) {
     let own = |ty: &Type| types::path_ends(types::section(ty), &input.ident);
     let report = |ty: &Type| {
-        let message = format!("the section `{0}` contains itself; remove `nested` to read the field as one value", input.ident);
+        let message = format!(
+            "the section `{0}` contains itself; remove `nested` to read the field as one value",
+            input.ident
+        );
         ctxt.error(ty, message);
     };
     for field in input.fields() {
@@ -145,16 +148,19 @@ fn literal(ctxt: &Ctxt, field: &Field) {
             }
             return;
         };
-        let fits = int.base10_parse::<u128>().is_ok_and(|digits| {
-            if negative { digits <= least.unsigned_abs() } else { digits <= greatest }
-        });
+        let fits = int
+            .base10_parse::<u128>()
+            .is_ok_and(|digits| if negative { digits <= least.unsigned_abs() } else { digits <= greatest });
         if !fits {
             ctxt.error(value, format!("the default does not fit `{name}`: {least} to {greatest}"));
         }
         return;
     }
     let expected = match (name.as_str(), &literal.lit) {
-        (_, Lit::Str(_)) | ("f32" | "f64", Lit::Int(_) | Lit::Float(_)) | ("bool", Lit::Bool(_)) | ("char", Lit::Char(_)) => return,
+        (_, Lit::Str(_))
+        | ("f32" | "f64", Lit::Int(_) | Lit::Float(_))
+        | ("bool", Lit::Bool(_))
+        | ("char", Lit::Char(_)) => return,
         ("f32" | "f64", _) => "a number",
         ("bool", _) => "`true` or `false`",
         ("char", _) => "a character",
@@ -182,7 +188,9 @@ fn names(ctxt: &Ctxt, fields: &[Field], tag: Option<&str>, removed: &[(syn::LitS
         }
         for alias in &field.attrs.aliases {
             match taken.get(&alias.value()) {
-                Some(other) => ctxt.error(alias, format!("the key `{}` already means {other}", alias.value())),
+                Some(other) => {
+                    ctxt.error(alias, format!("the key `{}` already means {other}", alias.value()))
+                }
                 None => drop(taken.insert(alias.value(), owner.clone())),
             }
         }

@@ -79,7 +79,10 @@ impl Input {
                     Body::Other
                 }
                 Fields::Unit => {
-                    ctxt.error(&input.ident, "a section has named fields; this struct has none: write `{}` after its name");
+                    ctxt.error(
+                        &input.ident,
+                        "a section has named fields; this struct has none: write `{}` after its name",
+                    );
                     Body::Other
                 }
             },
@@ -111,6 +114,15 @@ impl Input {
     pub(crate) fn private(&self) -> proc_macro2::TokenStream {
         let root: Path = self.attrs.krate.clone().unwrap_or_else(|| syn::parse_quote!(::hotconf));
         quote!(#root::private)
+    }
+
+    /// The same, for a call whose errors belong to `span`.
+    pub(crate) fn private_at(&self, span: Span) -> proc_macro2::TokenStream {
+        let respan = |mut token: proc_macro2::TokenTree| {
+            token.set_span(token.span().located_at(span));
+            token
+        };
+        self.private().into_iter().map(respan).collect()
     }
 
     /// All fields, of all variants.
@@ -190,7 +202,15 @@ fn read<'f>(ctxt: &Ctxt, fields: impl IntoIterator<Item = &'f syn::Field>, rule:
         };
         let index = next;
         next += usize::from(attrs.skip.is_none());
-        Some(Field { ident, vis: field.vis.clone(), ty: field.ty.clone(), name, doc: doc(&field.attrs), attrs, index })
+        Some(Field {
+            ident,
+            vis: field.vis.clone(),
+            ty: field.ty.clone(),
+            name,
+            doc: doc(&field.attrs),
+            attrs,
+            index,
+        })
     });
     fields.collect()
 }

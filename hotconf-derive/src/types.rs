@@ -44,8 +44,14 @@ pub(crate) fn section(ty: &Type) -> &Type {
 /// Tells whether the type is `name`, or `Self`, whatever its parameters.
 pub(crate) fn path_ends(ty: &Type, name: &Ident) -> bool {
     match ty {
-        Type::Path(path) => path.path.segments.len() == 1
-            && path.path.segments.last().is_some_and(|segment| segment.ident == *name || segment.ident == "Self"),
+        Type::Path(path) => {
+            path.path.segments.len() == 1
+                && path
+                    .path
+                    .segments
+                    .last()
+                    .is_some_and(|segment| segment.ident == *name || segment.ident == "Self")
+        }
         _ => false,
     }
 }
@@ -98,8 +104,21 @@ pub(crate) fn plain(ty: &Type) -> bool {
     let name = segment.ident.to_string();
     let leaf = matches!(
         name.as_str(),
-        "bool" | "char" | "f32" | "f64" | "String" | "Duration" | "PathBuf" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr"
-            | "SocketAddr" | "SocketAddrV4" | "SocketAddrV6" | "ByteSize" | "SystemTime"
+        "bool"
+            | "char"
+            | "f32"
+            | "f64"
+            | "String"
+            | "Duration"
+            | "PathBuf"
+            | "IpAddr"
+            | "Ipv4Addr"
+            | "Ipv6Addr"
+            | "SocketAddr"
+            | "SocketAddrV4"
+            | "SocketAddrV6"
+            | "ByteSize"
+            | "SystemTime"
     ) || name.starts_with("NonZero")
         || integer(ty).is_some();
     let wrapper = matches!(
@@ -150,7 +169,9 @@ mod tests {
 
     #[test]
     fn types_read_as_they_were_written() {
-        for written in ["Option<u16>", "HashMap<String, Vec<u8>>", "std::time::Duration", "[u8; 4]", "(u8, u16)"] {
+        for written in
+            ["Option<u16>", "HashMap<String, Vec<u8>>", "std::time::Duration", "[u8; 4]", "(u8, u16)"]
+        {
             assert_eq!(text(ty(written)), written);
         }
     }

@@ -39,7 +39,7 @@ pub fn differ_all(section: &Schema, base: u32, out: &mut Moved) {
     }
 }
 
-/// What the derive asks of a type parameter of a leaf.
+/// What the derive asks of a leaf's type.
 pub trait Leaf: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static {}
 
 impl<T: DeserializeOwned + PartialEq + Clone + Send + Sync + 'static> Leaf for T {}

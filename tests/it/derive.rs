@@ -242,7 +242,8 @@ mod hostile {
 
     #[test]
     fn names_of_the_user_do_not_collide() {
-        let field = Field { key: 1, new: 2, __f0: 3, value: 4, r#type: 5, cx: 6, some: FieldFields { place: 7 } };
+        let field =
+            Field { key: 1, new: 2, __f0: 3, value: 4, r#type: 5, cx: 6, some: FieldFields { place: 7 } };
         assert_eq!(get(&Field::FIELDS.key, &field), 1);
         assert_eq!(get(&Field::FIELDS.r#type, &field), 5);
         assert_eq!(get(&Field::FIELDS.some.place, &field), 7);
@@ -276,12 +277,8 @@ where
 #[test]
 fn generics_have_tokens() {
     type Whole = Generic<u16, Flag>;
-    let value = Whole {
-        leaf: Some(1),
-        section: Flag { on: true },
-        wrapped: renamed::Inner { value: 2 },
-        parsed: 3,
-    };
+    let value =
+        Whole { leaf: Some(1), section: Flag { on: true }, wrapped: renamed::Inner { value: 2 }, parsed: 3 };
     assert_eq!(get(&Whole::FIELDS.leaf, &value), Some(1));
     assert!(get(&Whole::FIELDS.section.on, &value));
     assert_eq!(get(&Whole::FIELDS.wrapped.value, &value), 2);
@@ -354,14 +351,35 @@ fn the_table_lists_every_leaf_by_its_path() {
     assert_eq!(
         paths,
         [
-            "listen", "http.timeout", "http.retries", "tls", "tls.cert", "tls.inner.timeout", "tls.inner.retries",
-            "store.type", "store.path", "store.sync-every", "store.bucket", "store.region", "store.type_of", "flags",
-            "flags.*.on", "mirrors", "mirrors.*.cert", "mirrors.*.inner.timeout", "mirrors.*.inner.retries", "weights",
+            "listen",
+            "http.timeout",
+            "http.retries",
+            "tls",
+            "tls.cert",
+            "tls.inner.timeout",
+            "tls.inner.retries",
+            "store.type",
+            "store.path",
+            "store.sync-every",
+            "store.bucket",
+            "store.region",
+            "store.type_of",
+            "flags",
+            "flags.*.on",
+            "mirrors",
+            "mirrors.*.cert",
+            "mirrors.*.inner.timeout",
+            "mirrors.*.inner.retries",
+            "weights",
             "last",
         ]
     );
     let tag = fields.get("store.type").expect("the enum has a tag");
     assert_eq!(tag.values(), ["memory", "local-disk", "s3", "type"]);
     assert_eq!(fields.get("http.timeout").and_then(|field| field.range()), Some("1ms..=10m"));
-    assert!(fields.get("listen").is_some_and(|field| field.is_restart() && field.doc() == "Address to listen on."));
+    assert!(
+        fields
+            .get("listen")
+            .is_some_and(|field| field.is_restart() && field.doc() == "Address to listen on.")
+    );
 }

@@ -32,7 +32,7 @@ pub(crate) fn differ(input: &Input) -> TokenStream {
                     }
                     Content::Section(_) => quote! {
                         (Self::#ident(a), Self::#ident(b)) => {
-                            #p::HotConf::__differ(a, b, __base + #p::base(Self::SECTION, #index), __out);
+                            #p::HotConf::__differ(a, b, __base + #p::base(<Self as #p::Section>::SECTION, #index), __out);
                         }
                     },
                     Content::Unit | Content::Other => quote!((Self::#ident, Self::#ident) => {}),
@@ -41,7 +41,7 @@ pub(crate) fn differ(input: &Input) -> TokenStream {
             quote! {
                 match (self, __other) {
                     #(#arms)*
-                    _ => #p::differ_all(Self::SECTION, __base, __out),
+                    _ => #p::differ_all(<Self as #p::Section>::SECTION, __base, __out),
                 }
             }
         }
@@ -66,7 +66,7 @@ fn compared(
             let number = u32::try_from(index).unwrap_or(u32::MAX);
             quote!(#number)
         } else {
-            quote!(#p::number(Self::SECTION, #variant, #index))
+            quote!(#p::number(<Self as #p::Section>::SECTION, #variant, #index))
         };
         let call = if field.is_nested() {
             flat = false;
@@ -74,6 +74,7 @@ fn compared(
         } else {
             quote!(differ)
         };
+        let p = input.private_at(field.span());
         quote_spanned!(field.span()=> #p::#call(#a, #b, __base + #number, __out);)
     });
     calls.collect()
@@ -110,7 +111,9 @@ pub(crate) fn freeze(input: &Input) -> Option<TokenStream> {
                 .filter_map(|(_, variant)| {
                     let ident = &variant.ident;
                     if let Content::Section(_) = &variant.shape {
-                        return Some(quote!((Self::#ident(a), Self::#ident(b)) => #p::HotConf::__freeze(a, b),));
+                        return Some(
+                            quote!((Self::#ident(a), Self::#ident(b)) => #p::HotConf::__freeze(a, b),),
+                        );
                     }
                     let fields = variant.fields();
                     let calls: Vec<_> = fields
@@ -141,6 +144,7 @@ pub(crate) fn at(input: &Input) -> TokenStream {
     let p = input.private();
     let found = |field: &Field, place: TokenStream| {
         if field.is_nested() {
+            let p = input.private_at(field.span());
             quote_spanned!(field.span()=> return #p::Node::at(#place, number, depth - 1))
         } else {
             place
@@ -160,7 +164,7 @@ pub(crate) fn at(input: &Input) -> TokenStream {
                 let ident = &variant.ident;
                 if let Content::Section(_) = &variant.shape {
                     return vec![quote! {
-                        (#index, Self::#ident(section)) => return #p::variant_at(section, Self::SECTION, #index, leaf, depth - 1),
+                        (#index, Self::#ident(section)) => return #p::variant_at(section, <Self as #p::Section>::SECTION, #index, leaf, depth - 1),
                     }];
                 }
                 let arms = variant.fields().iter().filter(|field| !field.is_skipped()).map(|field| {
@@ -176,7 +180,7 @@ pub(crate) fn at(input: &Input) -> TokenStream {
     };
     quote! {
         fn __at(&self, leaf: #p::u32, depth: #p::u32) -> #p::Option<&dyn #p::Any> {
-            let (variant, field, number) = match #p::step(Self::SECTION, leaf) {
+            let (variant, field, number) = match #p::step(<Self as #p::Section>::SECTION, leaf) {
                 #p::Some(step) => step,
                 #p::None => return #p::None,
             };

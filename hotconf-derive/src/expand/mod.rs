@@ -12,10 +12,11 @@ pub(crate) mod tokens;
 use crate::attr::Default;
 use crate::model::{Body, Content, Field, Input};
 use crate::types;
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
+use std::collections::HashSet;
 use syn::spanned::Spanned;
-use syn::{Generics, WherePredicate, parse_quote, parse_quote_spanned};
+use syn::{Generics, Ident, Type, WherePredicate, parse_quote, parse_quote_spanned};
 
 /// The whole output.
 pub(crate) fn expand(input: &Input) -> TokenStream {
@@ -80,22 +81,20 @@ pub(crate) fn bounded(input: &Input) -> Generics {
     let p = input.private();
     let mut generics = input.generics.clone();
     let params: Vec<_> = input.generics.type_params().map(|param| param.ident.clone()).collect();
-    if params.is_empty() {
-        return generics;
-    }
-    let mut more: Vec<WherePredicate> = Vec::new();
+    let mut more = gates(input);
     for param in &params {
         more.push(parse_quote!(#param: #p::Clone + #p::Send + #p::Sync + 'static));
     }
     for field in input.fields() {
-        let used: Vec<_> = params.iter().filter(|param| types::mentions(&field.ty, &param.to_string())).collect();
+        let used: Vec<_> =
+            params.iter().filter(|param| types::mentions(&field.ty, &param.to_string())).collect();
         if used.is_empty() {
             continue;
         }
         let (ty, attrs) = (&field.ty, &field.attrs);
         if attrs.nested.is_some() {
             let section = types::section(ty);
-            more.push(parse_quote_spanned!(section.span()=> #section: #p::HotConf));
+            more.push(parse_quote!(#section: #p::HotConf));
         } else if attrs.parse.is_some() {
             let one = types::option(ty).unwrap_or(ty);
             more.push(parse_quote!(#one: #p::Parsed));
@@ -122,8 +121,41 @@ pub(crate) fn bounded(input: &Input) -> Generics {
             }
         }
     }
-    generics.make_where_clause().predicates.extend(more);
+    if !more.is_empty() {
+        generics.make_where_clause().predicates.extend(more);
+    }
     generics
+}
+
+/// What fields ask of types that are not std's, stated once per impl. A type that does not keep it is
+/// reported here, on the user's tokens, and no second time by the calls that rely on it.
+fn gates(input: &Input) -> Vec<WherePredicate> {
+    let generic =
+        |ty: &Type| input.generics.type_params().any(|param| types::mentions(ty, &param.ident.to_string()));
+    let mut seen = HashSet::new();
+    let mut gates = Vec::new();
+    let mut gate = |ty: &Type, name: &str| {
+        if !generic(ty) && seen.insert(types::text(ty)) {
+            let span = ty.span().resolved_at(Span::call_site());
+            let (p, name) = (input.private_at(span), Ident::new(name, span));
+            gates.push(parse_quote_spanned!(span=> #ty: #p::#name));
+        }
+    };
+    for field in input.fields().into_iter().filter(|field| !field.is_skipped()) {
+        if field.is_nested() {
+            gate(types::section(&field.ty), "HotConf");
+        } else if field.attrs.parse.is_none() && field.attrs.with.is_none() && !types::plain(&field.ty) {
+            gate(&field.ty, "Leaf");
+        }
+    }
+    if let Body::Enum(variants) = &input.body {
+        for variant in variants.iter().filter(|variant| !variant.skip) {
+            if let Content::Section(ty) = &variant.shape {
+                gate(ty, "HotConf");
+            }
+        }
+    }
+    gates
 }
 
 /// What a field is, where no source speaks of it: an expression of type `fn() -> T`.

@@ -19,12 +19,12 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
         || input.fields().into_iter().any(foreign);
     let made = match &input.body {
         Body::Struct(fields) => {
-            let group = group(&p, fields);
+            let group = group(input, fields);
             quote!(#p::Schema::of_struct(#name, #doc, #group, #foreign))
         }
         Body::Enum(variants) => {
             let tag = input.attrs.tag.as_ref().map(syn::LitStr::value).unwrap_or_default();
-            let variants = variants.iter().filter(|variant| !variant.skip).map(|each| variant(&p, each));
+            let variants = variants.iter().filter(|variant| !variant.skip).map(|each| variant(input, each));
             quote! {
                 #p::Schema::of_enum(#name, #doc, #tag, const { &#p::based([#(#variants),*]) }, #foreign)
             }
@@ -39,12 +39,14 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
     quote!(&#made #removed #deny)
 }
 
-fn variant(p: &TokenStream, variant: &Variant) -> TokenStream {
+fn variant(input: &Input, variant: &Variant) -> TokenStream {
+    let p = input.private();
     let Variant { name, aliases, doc, shape, .. } = variant;
     let group = match shape {
-        Content::Fields(fields) => group(p, fields),
+        Content::Fields(fields) => group(input, fields),
         Content::Section(ty) => {
             let span = ty.span().resolved_at(proc_macro2::Span::call_site());
+            let p = input.private_at(span);
             quote_spanned!(span=> #p::Group::of(<#ty as #p::Section>::SECTION))
         }
         Content::Unit | Content::Other => quote!(#p::Group::new(&[], &[])),
@@ -52,7 +54,8 @@ fn variant(p: &TokenStream, variant: &Variant) -> TokenStream {
     quote!(#p::Variant::new(#name, &[#(#aliases),*], #doc, #group))
 }
 
-fn group(p: &TokenStream, fields: &[Field]) -> TokenStream {
+fn group(input: &Input, fields: &[Field]) -> TokenStream {
+    let p = input.private();
     let fields: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let mut names: Vec<(String, u16, bool)> = Vec::new();
     for field in &fields {
@@ -62,11 +65,12 @@ fn group(p: &TokenStream, fields: &[Field]) -> TokenStream {
     }
     names.sort();
     let names = names.iter().map(|(name, index, alias)| quote!((#name, #index, #alias)));
-    let metas = fields.iter().map(|field| meta(p, field));
+    let metas = fields.iter().map(|field| meta(input, field));
     quote!(#p::Group::new(const { &#p::numbered([#(#metas),*]) }, &[#(#names),*]))
 }
 
-fn meta(p: &TokenStream, field: &Field) -> TokenStream {
+fn meta(input: &Input, field: &Field) -> TokenStream {
+    let p = input.private_at(field.span());
     let Field { name, doc, ty, attrs, .. } = field;
     let written = types::text(ty);
     let mut meta = if field.is_nested() {
@@ -133,7 +137,9 @@ pub(crate) fn shown(value: &Expr) -> Option<String> {
             Lit::Char(char) => Some(char.value().to_string()),
             _ => None,
         },
-        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => Some(format!("-{}", shown(&minus.expr)?)),
+        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {
+            Some(format!("-{}", shown(&minus.expr)?))
+        }
         _ => None,
     }
 }

@@ -141,7 +141,9 @@ fn arms(input: &Input, fields: &[Field], place: impl Fn(&Field) -> TokenStream) 
         let plain = field.is_nested() && field.attrs.checks.is_empty();
         if plain {
             let update = match fallback(input, field) {
-                Some(default) => quote_spanned!(field.span()=> __cx.update_nested_or(__at, #index, #place, #default)),
+                Some(default) => {
+                    quote_spanned!(field.span()=> __cx.update_nested_or(__at, #index, #place, #default))
+                }
                 None => quote_spanned!(field.span()=> __cx.update_nested(__at, #index, #place)),
             };
             return quote!(#index => #update,);
@@ -170,7 +172,9 @@ fn value(input: &Input, field: &Field) -> TokenStream {
         let read = quote!(|source| #read(source));
         match (text, default) {
             (Some(text), _) => quote_spanned!(span=> __cx.with_text::<#ty>(__at, #index, #read, #text)),
-            (None, Some(default)) => quote_spanned!(span=> __cx.with_or::<#ty>(__at, #index, #read, #default)),
+            (None, Some(default)) => {
+                quote_spanned!(span=> __cx.with_or::<#ty>(__at, #index, #read, #default))
+            }
             (None, None) => quote_spanned!(span=> __cx.with::<#ty>(__at, #index, #read)),
         }
     } else {
@@ -209,8 +213,8 @@ fn text(field: &Field, value: &syn::Expr) -> Option<String> {
         return Some(text.value());
     }
     let ty = types::option(&field.ty).unwrap_or(&field.ty);
-    let primitive = types::integer(ty).is_some()
-        || matches!(types::name(ty)?.as_str(), "bool" | "f32" | "f64");
+    let primitive =
+        types::integer(ty).is_some() || matches!(types::name(ty)?.as_str(), "bool" | "f32" | "f64");
     if primitive && field.attrs.with.is_none() { super::schema::shown(value) } else { None }
 }
 

@@ -3,8 +3,8 @@
 //! The tree has the type's visibility and its members the fields', so that a token can be named
 //! exactly where its field can.
 
-use crate::model::{Body, Content, Field, Input};
 use crate::expand::setters::present;
+use crate::model::{Body, Content, Field, Input};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -117,7 +117,8 @@ pub(crate) fn broken(input: &Input, generics: &Generics) -> TokenStream {
         }
     });
     let tree = Tree { input, name: input.tree.clone(), doc: String::new(), members: members.collect() };
-    let (items, section, fields) = (tree.items(generics), tree.section(generics), fields_const(input, generics));
+    let (items, section, fields) =
+        (tree.items(generics), tree.section(generics), fields_const(input, generics));
     quote!(#items #section #fields)
 }
 
@@ -154,15 +155,16 @@ fn doc_or(doc: &str, name: &Ident) -> String {
 }
 
 fn members(input: &Input, fields: &[Field], variant: usize, kind: &TokenStream) -> Vec<Member> {
-    let (p, whole) = (input.private(), whole(input));
+    let whole = whole(input);
     let fields = fields.iter().filter(|field| !field.is_skipped());
     let members = fields.map(|field| {
         let (ty, index) = (&field.ty, field.index);
+        let p = input.private_at(field.span());
         let (token, here) = if field.is_nested() {
-            let place = quote!(#p::In<__P, #whole, #variant, #index>);
+            let place = quote_spanned!(field.span()=> #p::In<__P, #whole, #variant, #index>);
             (
                 quote_spanned!(field.span()=> <#ty as #p::Node>::Token<__Root, #kind, #place>),
-                quote!(#p::Make::<#place>::HERE),
+                quote_spanned!(field.span()=> #p::Make::<#place>::HERE),
             )
         } else {
             (
@@ -170,7 +172,13 @@ fn members(input: &Input, fields: &[Field], variant: usize, kind: &TokenStream) 
                 quote_spanned!(field.span()=> #p::Field::__leaf::<__P, #whole>(#variant, #index)),
             )
         };
-        Member { doc: doc_or(&field.doc, &field.ident), vis: field.vis.clone(), name: field.ident.clone(), ty: token, here }
+        Member {
+            doc: doc_or(&field.doc, &field.ident),
+            vis: field.vis.clone(),
+            name: field.ident.clone(),
+            ty: token,
+            here,
+        }
     });
     members.collect()
 }
@@ -208,9 +216,10 @@ impl Tree<'_> {
         let (of, ty, bounds) = generics.split_for_impl();
         let (name, doc, vis) = (&self.name, &self.doc, &self.input.vis);
         let whole = whole(self.input);
-        let members = self.members.iter().map(|Member { doc, vis, name, ty, .. }| {
-            quote!(#[doc = #doc] #vis #name: #ty,)
-        });
+        let members = self
+            .members
+            .iter()
+            .map(|Member { doc, vis, name, ty, .. }| quote!(#[doc = #doc] #vis #name: #ty,));
         quote! {
             #[doc = #doc]
             #vis struct #name #of #bounds {

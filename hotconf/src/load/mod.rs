@@ -29,6 +29,12 @@ use crate::schema::meta::Schema;
 ///
 /// The derive generates the setters, the field table and the typed diff; a program calls the methods
 /// without `__`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a section of configuration",
+    label = "this type does not derive `HotConf`",
+    note = "write `#[derive(HotConf)]` on `{Self}`, or remove `nested` to read it as one value",
+    note = "`nested` also works on an `Option`, a `Vec` and a `HashMap` or `BTreeMap` from `String` of such a type"
+)]
 pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'static {
     /// The table of fields: path, type, doc, default, range and flags of each.
     fn fields() -> crate::schema::Fields {

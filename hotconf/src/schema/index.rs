@@ -94,7 +94,9 @@ impl Index {
         }
         let mut rest = path;
         loop {
-            if let Some((number, _)) = self.leaves().find(|(_, leaf)| leaf.path == rest && leaf.role != Role::Presence) {
+            if let Some((number, _)) =
+                self.leaves().find(|(_, leaf)| leaf.path == rest && leaf.role != Role::Presence)
+            {
                 return Some(number..number + 1);
             }
             rest = &rest[..rest.rfind('.')?];
@@ -113,9 +115,7 @@ impl Index {
 
     /// The numbers of the leaves that apply on restart only.
     pub(crate) fn restarts(&self) -> impl Iterator<Item = u32> {
-        self.leaves()
-            .filter(|(_, leaf)| leaf.restart)
-            .map(|(number, _)| number)
+        self.leaves().filter(|(_, leaf)| leaf.restart).map(|(number, _)| number)
     }
 
     /// Adds a section; `own` is the field that holds it.
@@ -172,7 +172,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::meta::{based, numbered, Variant};
+    use super::super::meta::{Variant, based, numbered};
     use super::*;
 
     const TLS: &Schema = &Schema::of_struct(
@@ -188,27 +188,34 @@ mod tests {
         "Store",
         "",
         "type",
-        const { &based([
-            Variant::new("memory", &[], "", Group::new(&[], &[])),
-            Variant::new(
-                "s3",
-                &[],
-                "",
-                Group::new(const { &numbered([FieldMeta::leaf("bucket", "", "String")]) }, &[("bucket", 0, false)]),
-            ),
-        ]) },
+        const {
+            &based([
+                Variant::new("memory", &[], "", Group::new(&[], &[])),
+                Variant::new(
+                    "s3",
+                    &[],
+                    "",
+                    Group::new(
+                        const { &numbered([FieldMeta::leaf("bucket", "", "String")]) },
+                        &[("bucket", 0, false)],
+                    ),
+                ),
+            ])
+        },
         false,
     );
     const ROOT: &Schema = &Schema::of_struct(
         "Root",
         "",
         Group::new(
-            const { &numbered([
-                FieldMeta::leaf("listen", "", "String").restart(),
-                FieldMeta::section("tls", "", "Option<Tls>", Shape::Optional(TLS)),
-                FieldMeta::section("store", "", "Store", Shape::Section(STORE)),
-                FieldMeta::section("tenants", "", "Vec<Tls>", Shape::List(TLS)),
-            ]) },
+            const {
+                &numbered([
+                    FieldMeta::leaf("listen", "", "String").restart(),
+                    FieldMeta::section("tls", "", "Option<Tls>", Shape::Optional(TLS)),
+                    FieldMeta::section("store", "", "Store", Shape::Section(STORE)),
+                    FieldMeta::section("tenants", "", "Vec<Tls>", Shape::List(TLS)),
+                ])
+            },
             &[("listen", 0, false), ("store", 2, false), ("tenants", 3, false), ("tls", 1, false)],
         ),
         false,
@@ -218,10 +225,7 @@ mod tests {
     fn numbers_follow_declaration_depth_first() {
         let index = Index::new(ROOT);
         let paths: Vec<_> = index.leaves().map(|(_, leaf)| leaf.path.as_str()).collect();
-        assert_eq!(
-            paths,
-            ["listen", "tls", "tls.cert", "tls.key", "store.type", "store.bucket", "tenants"]
-        );
+        assert_eq!(paths, ["listen", "tls", "tls.cert", "tls.key", "store.type", "store.bucket", "tenants"]);
         assert_eq!(index.len(), ROOT.len);
         assert_eq!(index.restarts().collect::<Vec<_>>(), [0]);
     }

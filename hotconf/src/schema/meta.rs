@@ -190,10 +190,7 @@ impl Schema {
 impl Group {
     /// Fields and their names; `names` is sorted bytewise.
     #[must_use]
-    pub const fn new(
-        fields: &'static [FieldMeta],
-        names: &'static [(&'static str, u16, bool)],
-    ) -> Self {
+    pub const fn new(fields: &'static [FieldMeta], names: &'static [(&'static str, u16, bool)]) -> Self {
         Self { fields, names }
     }
 
@@ -205,7 +202,9 @@ impl Group {
     pub const fn of(section: &'static Schema) -> Self {
         match section.body {
             Body::Struct(group) => group,
-            Body::Enum { .. } => panic!("a variant of an enum section holds a struct section, not another enum"),
+            Body::Enum { .. } => {
+                panic!("a variant of an enum section holds a struct section, not another enum")
+            }
         }
     }
 

@@ -128,7 +128,19 @@ fn literal(field: &FieldInfo, default: &str) -> String {
     let ty = field.type_name().trim_start_matches("Option<").trim_end_matches('>');
     let bare = matches!(
         ty,
-        "bool" | "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" | "isize" | "f32" | "f64"
+        "bool"
+            | "u8"
+            | "u16"
+            | "u32"
+            | "u64"
+            | "usize"
+            | "i8"
+            | "i16"
+            | "i32"
+            | "i64"
+            | "isize"
+            | "f32"
+            | "f64"
     );
     if bare { default.to_owned() } else { format!("{default:?}") }
 }

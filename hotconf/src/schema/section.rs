@@ -98,8 +98,8 @@ impl<S: Section> Node for Vec<S> {
     }
 }
 
-impl<S: Section, H: std::hash::BuildHasher + 'static> Node for HashMap<String, S, H> {
-    const SHAPE: Shape = Shape::Map(S::SECTION);
+impl<T: Section, H: std::hash::BuildHasher + 'static> Node for HashMap<String, T, H> {
+    const SHAPE: Shape = Shape::Map(T::SECTION);
     type Token<Root: 'static, K: Kind, P: Place> = MapField<Root, Self, K>;
 
     fn at(&self, _number: u32, _depth: u32) -> Option<&dyn Any> {

@@ -241,23 +241,19 @@ const fn group<O: Section>(variant: usize) -> (&'static Group, u32) {
 const fn field_spot<P: Place, O: Section>(variant: usize, index: usize) -> Spot {
     let (group, base) = group::<O>(variant);
     let field = &group.fields[index];
-    Spot {
-        first: P::BASE + base + field.number,
-        len: field.shape.len(),
-        depth: P::SPOT.depth + 1,
-    }
+    Spot { first: P::BASE + base + field.number, len: field.shape.len(), depth: P::SPOT.depth + 1 }
 }
 
 /// A token that can be made at place `P`.
 #[doc(hidden)]
-pub trait Make<P: Place>: Copy + Send + Sync + 'static {
+pub trait Make<P: Place>: Copy {
     /// The token.
     const HERE: Self;
 }
 
 /// The tokens of a section; itself the section's token.
 #[doc(hidden)]
-pub trait Tree: Copy + Send + Sync + 'static {
+pub trait Tree: Copy {
     /// Whose tokens they are.
     type Root: 'static;
     /// The section.
@@ -332,9 +328,8 @@ impl<Root: 'static, S: Section, K: Kind, P: Place> Make<P> for Field<Root, Vec<S
 }
 
 impl<Root: 'static, M: Keyed<Value: Section>, K: Kind, P: Place> Make<P> for MapField<Root, M, K> {
-    const HERE: Self = Self {
-        field: Field { spot: P::SPOT, same: |a, b| a.same(b, M::Value::__same), of: PhantomData },
-    };
+    const HERE: Self =
+        Self { field: Field { spot: P::SPOT, same: |a, b| a.same(b, M::Value::__same), of: PhantomData } };
 }
 
 impl<Root, T, K> Select<Root, K::Out<T>> for Field<Root, T, K>
@@ -419,7 +414,7 @@ where
 
 impl<S> Select<S::Root, <S::Kind as Kind>::Out<S::Value>> for S
 where
-    S: Tree<Root: Section, Value: Section + Clone>,
+    S: Tree<Root: Section, Value: Section + Clone> + Send + Sync + 'static,
 {
     fn __get(&self, root: &S::Root) -> <S::Kind as Kind>::Out<S::Value> {
         S::Kind::out(S::Place::SPOT.find(root))
@@ -437,7 +432,7 @@ where
 
 impl<S> Pick<S::Root, S::Value> for S
 where
-    S: Tree<Root: Section, Value: Section + Clone, Kind = Total>,
+    S: Tree<Root: Section, Value: Section + Clone, Kind = Total> + Send + Sync + 'static,
 {
     fn __pick<'r>(&self, root: &'r S::Root) -> &'r S::Value {
         S::Place::SPOT.find(root).expect(TOTAL)

@@ -1,0 +1,12 @@
+use hotconf::HotConf;
+
+#[derive(Clone, HotConf)]
+struct Http {
+    retries: u32,
+    #[serde(rename = "retries")]
+    attempts: u32,
+    #[serde(alias = "retries")]
+    tries: u32,
+}
+
+fn main() {}

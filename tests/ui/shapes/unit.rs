@@ -1,0 +1,6 @@
+use hotconf::HotConf;
+
+#[derive(Clone, HotConf)]
+struct Nothing;
+
+fn main() {}
