@@ -7,7 +7,6 @@ mod origin;
 mod secret;
 mod sync;
 mod units;
-mod blocking;
 mod value;
 
 mod format;

@@ -1,3 +1,3 @@
 //! Stub.
 
-mod workers;
+pub(crate) mod workers;

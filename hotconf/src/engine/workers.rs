@@ -5,16 +5,20 @@
 //! the pool has no timer of its own. A thread that had nothing to do for a while ends by itself.
 //!
 //! Rules
-//! 1. No lock is held while a job, a report or the engine's notice runs.
+//! 1. No lock is held while a job or a report runs.
 //! 2. A thread survives whatever its job does.
 //! 3. Nobody waits for a thread from inside of it.
 
 use crate::subscribe::{Job, Pool, Report, Trouble, contained};
 use crate::sync::lock;
 use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// The limits of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +44,7 @@ impl Default for Limits {
     }
 }
 
-/// The pool. Cloning it clones a pointer.
-#[derive(Clone)]
+/// The pool.
 pub(crate) struct Workers(Arc<Shared>);
 
 struct Shared {
@@ -52,7 +55,7 @@ struct Shared {
     /// A thread ended.
     ended: Condvar,
     /// Tells the engine to ask for the next deadline.
-    notify: Box<dyn Fn() + Send + Sync>,
+    news: Notify,
 }
 
 #[derive(Default)]
@@ -83,16 +86,56 @@ struct Running {
 }
 
 impl Workers {
-    /// A pool without threads. `notify` is called, from any thread, when a deadline appears that is earlier
-    /// than the one the engine knows.
-    pub(crate) fn new(limits: Limits, notify: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Shared {
+    /// A pool without threads.
+    pub(crate) fn new() -> Arc<Self> {
+        Self::with(Limits::default())
+    }
+
+    /// A pool with limits of its own.
+    pub(crate) fn with(limits: Limits) -> Arc<Self> {
+        Arc::new(Self(Arc::new(Shared {
             limits,
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
-            notify: Box::new(notify),
-        }))
+            news: Notify::new(),
+        })))
+    }
+
+    /// Keeps the books on the engine's thread until `stop` ends: the only timer of the pool.
+    pub(crate) async fn tend(&self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        loop {
+            let mut news = pin!(self.0.news.notified());
+            let mut due = pin!(async {
+                match self.next_deadline() {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            });
+            let stopped = poll_fn(|cx| {
+                if stop.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(true);
+                }
+                // The notice first: one that came before the deadline was asked for costs a round at most.
+                if news.as_mut().poll(cx).is_ready() || due.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(false);
+                }
+                Poll::Pending
+            });
+            if stopped.await {
+                return;
+            }
+            self.tick(Instant::now());
+        }
+    }
+
+    /// Runs the engine's own long work; dropped unrun after shutdown. Its panics are its own matter.
+    pub(crate) fn submit(&self, run: Box<dyn FnOnce() + Send>) {
+        let job = Job { name: Arc::from("work"), report: Arc::new(|_| {}), run };
+        if let Err(job) = Pool::submit(self, job) {
+            let _ = contained(|| drop(job));
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do next.
@@ -145,7 +188,10 @@ impl Workers {
             std::mem::take(&mut state.queue)
         };
         self.0.work.notify_all();
-        let _ = contained(|| drop(unserved));
+        for job in unserved {
+            // One by one: two panics in one unwinding would abort the process.
+            let _ = contained(|| drop(job));
+        }
     }
 
     /// How many threads there are.
@@ -221,7 +267,7 @@ impl Pool for Workers {
             self.start(number);
         }
         if news {
-            (self.0.notify)();
+            self.0.news.notify_one();
         }
         Ok(())
     }

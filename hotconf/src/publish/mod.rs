@@ -21,7 +21,26 @@ impl<T> Deref for Snapshot<T> {
     }
 }
 
+/// Stand-in.
+pub(crate) struct Core<T> {
+    pub(crate) cell: Cell<T>,
+}
+
+/// Stand-in.
+pub(crate) struct Cell<T>(pub(crate) std::sync::Mutex<Snapshot<T>>);
+
+impl<T> Cell<T> {
+    pub(crate) fn snapshot(&self) -> Snapshot<T> {
+        crate::sync::lock(&self.0).clone()
+    }
+}
+
 impl<T> Snapshot<T> {
+    /// Stand-in.
+    pub(crate) fn path_of<Out>(&self, field: &impl Select<T, Out>) -> String {
+        format!("{:?}", field.__numbers())
+    }
+
     /// Stand-in.
     pub fn version(&self) -> u64 {
         self.0.1

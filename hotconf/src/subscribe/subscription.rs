@@ -5,7 +5,7 @@
 
 use super::callback::current;
 use super::gate::Gate;
-use crate::blocking::refuse_in_async;
+use super::blocking::refuse_in_async;
 use crate::error::Error;
 use crate::sync::lock;
 use std::collections::BTreeMap;
