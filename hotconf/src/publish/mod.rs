@@ -51,3 +51,20 @@ impl<T> Snapshot<T> {
         Origin::default_value()
     }
 }
+
+impl<T> Core<T> {
+    pub(crate) fn new(first: Snapshot<T>) -> Self {
+        Self { cell: Cell(std::sync::Mutex::new(first)) }
+    }
+}
+
+impl<T> Cell<T> {
+    pub(crate) fn swap(&self, next: Snapshot<T>) {
+        *crate::sync::lock(&self.0) = next;
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn snapshot_for_test<T>(value: T, number: u64) -> Snapshot<T> {
+    Snapshot(Arc::new((value, number)))
+}

@@ -133,7 +133,8 @@ mod tests {
     fn a_local_task_may_not_block() {
         let single = Builder::new_current_thread().build().expect("a runtime");
         let local = tokio::task::LocalSet::new();
-        let told = single.block_on(local.run_until(async { tokio::task::spawn_local(async { in_async() }).await }));
+        let told =
+            single.block_on(local.run_until(async { tokio::task::spawn_local(async { in_async() }).await }));
         assert!(told.expect("the task ends"));
     }
 

@@ -105,7 +105,11 @@ enum Phase {
 }
 
 impl<T: Send + Sync + 'static> Callback<T> {
-    fn register<Out, S: Select<T, Out>>(registry: &Arc<Registry<T>>, name: Arc<str>, select: &S) -> Arc<Self> {
+    fn register<Out, S: Select<T, Out>>(
+        registry: &Arc<Registry<T>>,
+        name: Arc<str>,
+        select: &S,
+    ) -> Arc<Self> {
         let callback = Arc::new(Self {
             place: Place::new(Kind::Callback, Some(select.__numbers())),
             name,

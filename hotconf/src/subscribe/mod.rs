@@ -17,6 +17,8 @@ mod job;
 mod registry;
 mod signal;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use change::Change;

@@ -12,8 +12,8 @@
 //!    pointers. So they may subscribe, unsubscribe and stop from wherever they are.
 //! 3. One thread tells at a time.
 
-use super::gate::Gate;
 use super::callback::own_calls;
+use super::gate::Gate;
 use super::job::{Job, Pool, Report, Trouble, contained};
 use crate::publish::Snapshot;
 use crate::sync::lock;
@@ -128,6 +128,13 @@ impl<T: Send + Sync + 'static> Registry<T> {
     /// How often a callback was called.
     pub(crate) fn calls(&self) -> u64 {
         self.hub.calls.load(Ordering::Relaxed)
+    }
+
+    /// How many subscribers there are.
+    pub(crate) fn listeners(&self) -> usize {
+        let lists = lock(&self.lists);
+        let all = lists.lists.iter().chain([&lists.every]);
+        all.map(|list| list.watches.iter().count() + list.callbacks.iter().count()).sum()
     }
 
     /// Registers; after [`close_all`](Self::close_all) the listener is ended at once.

@@ -3,10 +3,10 @@
 //! Comparing, cloning and the user's closure run on the side of the reader, never on the thread that
 //! tells: a telling only fills a mailbox and wakes.
 
+use super::blocking::refuse_in_async;
 use super::fold::Step;
 use super::registry::{Kind, Listener, Place, Registry};
 use super::signal::{Found, Signal};
-use super::blocking::refuse_in_async;
 use crate::error::Error;
 use crate::publish::{Core, Snapshot};
 use crate::schema::Select;
