@@ -10,7 +10,7 @@ use crate::origin::Origin;
 use crate::publish::Snapshot;
 use crate::schema::Select;
 use crate::source::Source;
-use crate::blocking;
+use crate::subscribe::blocking;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;

@@ -9,8 +9,7 @@ use crate::observe::{Events, Status};
 use crate::origin::Origin;
 use crate::publish::{Guard, Live, LiveValue, Reader, Snapshot};
 use crate::schema::Select;
-use crate::blocking;
-use crate::subscribe::{Change, Subscription, Topic, Watch};
+use crate::subscribe::{Change, Hub, Subscription, Topic, Watch, blocking};
 use crate::view::View;
 use std::any::Any;
 use std::fmt;
@@ -67,7 +66,7 @@ impl<T: HotConf> Hot<T> {
     ///
     /// It is version 1, has no engine and no origins.
     pub fn fixed(value: T) -> Self {
-        let topic = Topic::fixed(Snapshot::fixed(value, T::SCHEMA), T::SCHEMA.len);
+        let topic = Topic::new(Snapshot::fixed(value, T::SCHEMA), T::SCHEMA.len, Hub::fixed());
         Self { shared: Arc::new(Shared { topic, remote: None }) }
     }
 
@@ -114,9 +113,9 @@ impl<T: HotConf> Hot<T> {
     pub fn on_change<Out, F>(&self, field: impl Select<T, Out>, callback: F) -> Subscription
     where
         Out: Send + Sync + 'static,
-        F: FnMut(Change<T, Out>) + Send + 'static,
+        F: FnMut(&Change<T, Out>) + Send + 'static,
     {
-        self.shared.topic.on_change(field, callback)
+        self.shared.topic.registry.on_change(&self.shared.topic.core, field, callback)
     }
 
     /// Calls `callback` with the value in force, here and now, and on a worker with each later one.
@@ -126,7 +125,7 @@ impl<T: HotConf> Hot<T> {
         Out: Send + Sync + 'static,
         F: FnMut(&Out) + Send + 'static,
     {
-        self.shared.topic.bind(field, callback)
+        self.shared.topic.registry.bind(&self.shared.topic.core, field, callback)
     }
 
     /// Follows a field: the latest value, whenever the reader comes to it.
@@ -134,7 +133,7 @@ impl<T: HotConf> Hot<T> {
     where
         Out: Clone + Send + Sync + 'static,
     {
-        self.shared.topic.watch(field)
+        self.shared.topic.registry.watch(&self.shared.topic.core, field)
     }
 
     /// Follows what `select` makes of the configuration; it is called for each version, on the engine's
@@ -144,7 +143,7 @@ impl<T: HotConf> Hot<T> {
         Out: Clone + PartialEq + Send + Sync + 'static,
         F: Fn(&T) -> Out + Send + Sync + 'static,
     {
-        self.shared.topic.watch_with(select)
+        self.shared.topic.registry.watch_with(&self.shared.topic.core, select)
     }
 
     /// The events from now on: applied, rejected, sources down and up, warnings.
@@ -197,7 +196,7 @@ impl<T: HotConf> Hot<T> {
             Some(remote) => remote.board.read(snapshot.version(), snapshot.time(), Instant::now()),
             None => Status::fixed(snapshot.version(), snapshot.time()),
         };
-        status.counters.callbacks = self.shared.topic.calls();
+        status.counters.callbacks = self.shared.topic.registry.calls();
         status
     }
 
@@ -241,7 +240,7 @@ impl<T: HotConf> Hot<T> {
     /// What still ran when the grace was over; no version installs in that case either.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), Error> {
         match &self.shared.remote {
-            Some(remote) => remote.shutdown(grace, self.shared.topic.calm()).await,
+            Some(remote) => remote.shutdown(grace, self.shared.topic.registry.calm()).await,
             None => Ok(()),
         }
     }

@@ -82,7 +82,6 @@ mod origin;
 mod secret;
 mod sync;
 mod units;
-mod blocking;
 mod value;
 
 mod format;
@@ -108,7 +107,7 @@ pub mod private;
 pub mod testing;
 
 pub use builder::{Builder, Loaded};
-pub use diff::Diff;
+pub use diff::{Diff, DiffItem};
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
 pub use hot::{Hot, WeakHot};

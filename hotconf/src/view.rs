@@ -2,7 +2,7 @@
 
 use crate::publish::{Guard, Live, LiveValue, Reader, Snapshot};
 use crate::schema::Select;
-use crate::subscribe::{Change, Subscription, Topic, Watch};
+use crate::subscribe::{Change, Hub, Subscription, Topic, Watch};
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
@@ -84,9 +84,9 @@ impl<T: Send + Sync + 'static> View<T> {
     pub fn on_change<Out, F>(&self, field: impl Select<T, Out>, callback: F) -> Subscription
     where
         Out: Send + Sync + 'static,
-        F: FnMut(Change<T, Out>) + Send + 'static,
+        F: FnMut(&Change<T, Out>) + Send + 'static,
     {
-        self.topic.on_change(field, callback)
+        self.topic.registry.on_change(&self.topic.core, field, callback)
     }
 
     /// Calls `callback` now and with each later value: see [`Hot::bind`](crate::Hot::bind).
@@ -96,7 +96,7 @@ impl<T: Send + Sync + 'static> View<T> {
         Out: Send + Sync + 'static,
         F: FnMut(&Out) + Send + 'static,
     {
-        self.topic.bind(field, callback)
+        self.topic.registry.bind(&self.topic.core, field, callback)
     }
 
     /// Follows a field: see [`Hot::watch`](crate::Hot::watch).
@@ -104,7 +104,7 @@ impl<T: Send + Sync + 'static> View<T> {
     where
         Out: Clone + Send + Sync + 'static,
     {
-        self.topic.watch(field)
+        self.topic.registry.watch(&self.topic.core, field)
     }
 
     /// Follows what `select` makes of the section: see [`Hot::watch_with`](crate::Hot::watch_with).
@@ -113,14 +113,14 @@ impl<T: Send + Sync + 'static> View<T> {
         Out: Clone + PartialEq + Send + Sync + 'static,
         F: Fn(&T) -> Out + Send + Sync + 'static,
     {
-        self.topic.watch_with(select)
+        self.topic.registry.watch_with(&self.topic.core, select)
     }
 }
 
 impl<T: crate::HotConf> View<T> {
     /// A view of a value that never changes: for tests, and for callers without a configuration.
     pub fn fixed(value: T) -> Self {
-        Self::of(Topic::fixed(Snapshot::fixed(value, T::SCHEMA), T::SCHEMA.len), Vec::new())
+        Self::of(Topic::new(Snapshot::fixed(value, T::SCHEMA), T::SCHEMA.len, Hub::fixed()), Vec::new())
     }
 }
 

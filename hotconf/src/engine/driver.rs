@@ -99,7 +99,7 @@ pub(crate) struct Driver<T: HotConf> {
     topic: Arc<Topic<T>>,
     board: Arc<Board>,
     bus: Arc<Bus>,
-    workers: Workers,
+    workers: Arc<Workers>,
     arrivals: mpsc::Receiver<Arrival>,
     commands: mpsc::UnboundedReceiver<Command>,
     warned: mpsc::UnboundedReceiver<(usize, String)>,
@@ -120,7 +120,7 @@ impl<T: HotConf> Driver<T> {
     pub(crate) fn new(
         plan: Plan,
         topic: Arc<Topic<T>>,
-        (board, bus, workers): (Arc<Board>, Arc<Bus>, Workers),
+        (board, bus, workers): (Arc<Board>, Arc<Bus>, Arc<Workers>),
         (arrivals, commands, warned): (
             mpsc::Receiver<Arrival>,
             mpsc::UnboundedReceiver<Command>,
@@ -498,20 +498,16 @@ impl<T: HotConf> Driver<T> {
 }
 
 /// Hands an event to everybody who listens.
-pub(crate) fn tell(bus: &Bus, workers: &Workers, event: &Event) {
-    bus.tell(event, |run| {
-        // Its own panics are contained, and of its lateness nobody can be told but itself.
-        let job = Job { name: Arc::from("the `on_event` listener"), report: Arc::new(|_| ()), run };
-        // After a shutdown nobody is told of anything.
-        drop(workers.submit(job));
-    });
+pub(crate) fn tell(bus: &Bus, workers: &Arc<Workers>, event: &Event) {
+    // A listener's panics are contained, and of its lateness nobody could be told but itself.
+    bus.tell(event, |run| workers.submit(run));
 }
 
 /// Runs `work` on a worker, or in place where it is short and runs no code of the user. A panic in it
 /// is a refusal.
 pub(crate) async fn on_worker_if<C: Send + 'static>(
     away: bool,
-    workers: &Workers,
+    workers: &Arc<Workers>,
     report: &Report,
     work: impl FnOnce() -> Result<C, Refused> + Send + 'static,
 ) -> Result<C, Refused> {
@@ -531,7 +527,7 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
     });
     let job = Job { name: Arc::from("loading the new configuration"), report: report.clone(), run };
     // A job that is not taken is dropped, and its end of the channel with it.
-    drop(workers.submit(job));
+    drop(Pool::submit(&**workers, job));
     finished.await.unwrap_or_else(|_| {
         let message = "loading it was cut short by a shutdown";
         Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })

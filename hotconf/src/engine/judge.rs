@@ -46,8 +46,8 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
     let merged = stack.merge(T::SCHEMA, policy);
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
-    let mut decoded = 0;
-    match load::load::<T>(&tree, &mut decoded) {
+    let (loaded, decoded) = load::load::<T>(&tree);
+    match loaded {
         Ok(desired) if problems.is_empty() => Ok(Candidate {
             desired,
             running: None,
@@ -73,8 +73,7 @@ pub(crate) fn judge<T: HotConf>(base: &Base<T>, stack: Stack, policy: Policy) ->
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
     let mut desired = base.desired.clone();
-    let mut decoded = 0;
-    let updated = load::update(&mut desired, &base.tree, &tree, &mut decoded);
+    let (updated, decoded) = load::update(&mut desired, &base.tree, &tree);
     problems.extend(updated.err().into_iter().flatten());
     if !problems.is_empty() {
         layer::add_hides(&mut problems, &stack, T::SCHEMA);

@@ -6,7 +6,6 @@ use super::judge::{self, Base, Refused};
 use super::pull::{Answer, Arrival, pull};
 use super::remote::Remote;
 use super::workers::Workers;
-use crate::blocking::{self, Wait};
 use crate::control::Control;
 use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
@@ -16,7 +15,8 @@ use crate::origin::Origin;
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::schema::Index;
 use crate::source::{Context, Group, Services, Source, Update};
-use crate::subscribe::{Hands, Report, Topic, Trouble};
+use crate::subscribe::blocking::{self, Wait};
+use crate::subscribe::{Hub, Report, Topic, Trouble};
 use crate::sync::lock;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -95,7 +95,7 @@ async fn stop(engine: Arc<Engine>, ended: &CancellationToken) {
 async fn begin<T: HotConf>(
     setup: Setup,
     services: Arc<super::EngineServices>,
-    workers: Workers,
+    workers: Arc<Workers>,
     (board, bus): (Arc<Board>, Arc<Bus>),
     commands: mpsc::UnboundedReceiver<super::remote::Command>,
     reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
@@ -147,8 +147,8 @@ async fn begin<T: HotConf>(
     let index = Arc::new(Index::new(T::SCHEMA));
     board.decoded.fetch_add(candidate.decoded, std::sync::atomic::Ordering::Relaxed);
     let running = first_snapshot::<T>(&candidate, index);
-    let hands = Hands { pool: Arc::new(workers.clone()), report: report.clone(), token: token.clone() };
-    let topic = Topic::new(running.clone(), T::SCHEMA.len, hands);
+    let hub = Hub::new(workers.clone(), report.clone(), token.clone());
+    let topic = Topic::new(running.clone(), T::SCHEMA.len, hub);
     let base = Arc::new(Base {
         start: Arc::new(candidate.desired.clone()),
         desired: candidate.desired,
@@ -296,7 +296,7 @@ pub(crate) fn named(problem: Problem, source: &Arc<str>) -> Problem {
 async fn judge_first<T: HotConf>(
     stack: Stack,
     policy: Policy,
-    workers: &Workers,
+    workers: &Arc<Workers>,
     report: &Report,
 ) -> Result<judge::Candidate<T>, Refused> {
     on_worker_if(T::SCHEMA.foreign || stack.bytes() > LONG, workers, report, move || {
@@ -306,7 +306,7 @@ async fn judge_first<T: HotConf>(
 }
 
 /// Tells of foreign code that panicked or hangs.
-fn reporter(bus: Arc<Bus>, workers: Workers, name: Arc<str>) -> Report {
+fn reporter(bus: Arc<Bus>, workers: Arc<Workers>, name: Arc<str>) -> Report {
     Arc::new(move |trouble| {
         let message = match trouble {
             Trouble::Panicked { name, message } => format!("{name} panicked: {message}"),

@@ -21,19 +21,18 @@ pub(crate) use services::{EngineServices, OneShot};
 
 use crate::error::Error;
 use crate::sync::lock;
-use race::{Either, race};
 use std::future::Future;
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use workers::{Limits, Workers};
+use workers::Workers;
 
 /// What all configurations of the process share.
 pub(crate) struct Engine {
     runtime: tokio::runtime::Handle,
     pub(crate) services: Arc<EngineServices>,
-    pub(crate) workers: Workers,
+    pub(crate) workers: Arc<Workers>,
     stop: CancellationToken,
     ended: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -57,11 +56,7 @@ impl Engine {
         let failed = |e: std::io::Error| Error::usage(format!("the engine's thread could not begin: {e}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let handle = runtime.handle().clone();
-        let due = Arc::new(tokio::sync::Notify::new());
-        let workers = {
-            let due = due.clone();
-            Workers::new(Limits::default(), move || due.notify_one())
-        };
+        let workers = Workers::new();
         let services = Arc::new(EngineServices::new(handle.clone(), workers.clone(), Instant::now()));
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let thread = {
@@ -71,7 +66,7 @@ impl Engine {
                 .spawn(move || {
                     // Said on every way out of this thread, a panic included.
                     let _ended = ended.drop_guard();
-                    runtime.block_on(tend(&workers, &due, &stop));
+                    runtime.block_on(workers.tend(stop.cancelled()));
                     workers.shutdown();
                     // Idle ones go at once. One that hangs, or that waits for us, is not waited for long.
                     workers.wait_ended(Instant::now() + PARTING);
@@ -108,25 +103,6 @@ impl Drop for Engine {
 
 /// How long the engine waits for workers that still run something when it ends.
 const PARTING: Duration = Duration::from_millis(200);
-
-/// Gives the workers their turns until the engine stops.
-async fn tend(workers: &Workers, due: &tokio::sync::Notify, stop: &CancellationToken) {
-    loop {
-        let next = workers.next_deadline();
-        let turn = async {
-            match next {
-                Some(at) => tokio::time::sleep_until(at.into()).await,
-                None => std::future::pending().await,
-            }
-        };
-        match stop.run_until_cancelled(race(due.notified(), turn)).await {
-            None => return,
-            // The next deadline is another now.
-            Some(Either::First(())) => {}
-            Some(Either::Second(())) => workers.tick(Instant::now()),
-        }
-    }
-}
 
 /// An engine that is coming to its end.
 pub(crate) struct Ending {

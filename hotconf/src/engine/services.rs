@@ -2,7 +2,6 @@
 
 use super::watcher::Watcher;
 use super::workers::Workers;
-use crate::subscribe::{Job, Pool};
 use crate::source::{BoxFuture, Inbox, Services, WatchFailure, Watching};
 use crate::sync::lock;
 use std::path::PathBuf;
@@ -12,14 +11,14 @@ use std::time::{Duration, Instant};
 /// The services of a running engine.
 pub(crate) struct EngineServices {
     runtime: tokio::runtime::Handle,
-    workers: Workers,
+    workers: Arc<Workers>,
     began: Instant,
     /// Made by the first source that watches; gone when the engine ends.
     watcher: Mutex<Option<Arc<Watcher>>>,
 }
 
 impl EngineServices {
-    pub(crate) fn new(runtime: tokio::runtime::Handle, workers: Workers, began: Instant) -> Self {
+    pub(crate) fn new(runtime: tokio::runtime::Handle, workers: Arc<Workers>, began: Instant) -> Self {
         Self { runtime, workers, began, watcher: Mutex::new(None) }
     }
 
@@ -47,14 +46,11 @@ impl Services for EngineServices {
 
     fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
         let (done, finished) = tokio::sync::oneshot::channel();
-        let run = Box::new(move || {
+        self.workers.submit(Box::new(move || {
             work();
             // The source that asked may be gone.
             let _ = done.send(());
-        });
-        let job = Job { name: Arc::from("reading a source"), report: Arc::new(|_| ()), run };
-        // After a shutdown it is dropped, and the future ends.
-        drop(self.workers.submit(job));
+        }));
         Box::pin(async {
             // An error means that the work panicked: it is over in any case.
             let _ = finished.await;

@@ -5,16 +5,20 @@
 //! the pool has no timer of its own. A thread that had nothing to do for a while ends by itself.
 //!
 //! Rules
-//! 1. No lock is held while a job, a report or the engine's notice runs.
+//! 1. No lock is held while a job or a report runs.
 //! 2. A thread survives whatever its job does.
 //! 3. Nobody waits for a thread from inside of it.
 
 use crate::subscribe::{Job, Pool, Report, Trouble, contained};
 use crate::sync::lock;
 use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// The limits of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +44,7 @@ impl Default for Limits {
     }
 }
 
-/// The pool. Cloning it clones a pointer.
-#[derive(Clone)]
+/// The pool.
 pub(crate) struct Workers(Arc<Shared>);
 
 struct Shared {
@@ -52,7 +55,7 @@ struct Shared {
     /// A thread ended.
     ended: Condvar,
     /// Tells the engine to ask for the next deadline.
-    notify: Box<dyn Fn() + Send + Sync>,
+    news: Notify,
 }
 
 #[derive(Default)]
@@ -83,16 +86,56 @@ struct Running {
 }
 
 impl Workers {
-    /// A pool without threads. `notify` is called, from any thread, when a deadline appears that is earlier
-    /// than the one the engine knows.
-    pub(crate) fn new(limits: Limits, notify: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Shared {
+    /// A pool without threads.
+    pub(crate) fn new() -> Arc<Self> {
+        Self::with(Limits::default())
+    }
+
+    /// A pool with limits of its own.
+    pub(crate) fn with(limits: Limits) -> Arc<Self> {
+        Arc::new(Self(Arc::new(Shared {
             limits,
             state: Mutex::default(),
             work: Condvar::new(),
             ended: Condvar::new(),
-            notify: Box::new(notify),
-        }))
+            news: Notify::new(),
+        })))
+    }
+
+    /// Keeps the books on the engine's thread until `stop` ends: the only timer of the pool.
+    pub(crate) async fn tend(&self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        loop {
+            let mut news = pin!(self.0.news.notified());
+            let mut due = pin!(async {
+                match self.next_deadline() {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            });
+            let stopped = poll_fn(|cx| {
+                if stop.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(true);
+                }
+                // The notice first: one that came before the deadline was asked for costs a round at most.
+                if news.as_mut().poll(cx).is_ready() || due.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(false);
+                }
+                Poll::Pending
+            });
+            if stopped.await {
+                return;
+            }
+            self.tick(Instant::now());
+        }
+    }
+
+    /// Runs the engine's own long work; dropped unrun after shutdown. Its panics are its own matter.
+    pub(crate) fn submit(&self, run: Box<dyn FnOnce() + Send>) {
+        let job = Job { name: Arc::from("work"), report: Arc::new(|_| {}), run };
+        if let Err(job) = Pool::submit(self, job) {
+            let _ = contained(|| drop(job));
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do next.
@@ -122,7 +165,8 @@ impl Workers {
                 let waiting = state.queue.iter().take(most).filter(|(since, _)| ripe(*since)).count();
                 // As many as are held up: a crowd of quick jobs gets one more thread at a time, and
                 // fifteen that hang are overcome by doubling, within four rounds.
-                let stuck = state.threads.values().filter(|t| t.running.as_ref().is_some_and(|r| ripe(r.since)));
+                let stuck =
+                    state.threads.values().filter(|t| t.running.as_ref().is_some_and(|r| ripe(r.since)));
                 let wanted = waiting.saturating_sub(state.idle).min(stuck.count().max(1));
                 for _ in 0..wanted.min(most.saturating_sub(state.threads.len())) {
                     started.push(state.enrol(now));
@@ -145,7 +189,10 @@ impl Workers {
             std::mem::take(&mut state.queue)
         };
         self.0.work.notify_all();
-        let _ = contained(|| drop(unserved));
+        for job in unserved {
+            // One by one: two panics in one unwinding would abort the process.
+            let _ = contained(|| drop(job));
+        }
     }
 
     /// How many threads there are.
@@ -159,7 +206,8 @@ impl Workers {
         let own = thread::current().id();
         let mut state = lock(&self.0.state);
         loop {
-            let inside = state.threads.values().any(|t| t.is(own)) || state.leaving.iter().any(|h| is(h, own));
+            let inside =
+                state.threads.values().any(|t| t.is(own)) || state.leaving.iter().any(|h| is(h, own));
             if state.threads.len() <= usize::from(inside) {
                 let leaving: Vec<_> = state.leaving.extract_if(.., |h| !is(h, own)).collect();
                 drop(state);
@@ -208,11 +256,7 @@ impl Pool for Workers {
             state.queue.push_back((now, job));
             // A parked thread takes it at once, and the next thing that can be due is its lateness.
             let due = now + if parked { late } else { patience };
-            let news = state.announced.is_none_or(|known| known > due);
-            if news {
-                state.announced = Some(due);
-            }
-            (start, parked, news)
+            (start, parked, state.announce(due))
         };
         if parked {
             self.0.work.notify_one();
@@ -221,7 +265,7 @@ impl Pool for Workers {
             self.start(number);
         }
         if news {
-            (self.0.notify)();
+            self.0.news.notify_one();
         }
         Ok(())
     }
@@ -240,8 +284,14 @@ impl Shared {
                     since: Instant::now(),
                     told: false,
                 };
+                let due = running.since + self.limits.late;
                 state.thread(number).running = Some(running);
+                let news = state.announce(due);
                 drop(state);
+                if news {
+                    // Every thread was busy for long, and the engine had nothing left to wait for.
+                    self.news.notify_one();
+                }
                 if let Err(message) = contained(run) {
                     let _ = contained(|| report(Trouble::Panicked { name, message }));
                 }
@@ -285,6 +335,15 @@ impl State {
         number
     }
 
+    /// Notes that something is due; `true` where the engine has to hear of it.
+    fn announce(&mut self, due: Instant) -> bool {
+        let news = self.announced.is_none_or(|known| known > due);
+        if news {
+            self.announced = Some(due);
+        }
+        news
+    }
+
     fn thread(&mut self, number: usize) -> &mut Thread {
         self.threads.get_mut(&number).expect("a thread is enrolled until its loop ends")
     }
@@ -296,8 +355,9 @@ impl State {
             .map(|since| self.last_start.map_or(since, |start| start.max(since)) + limits.patience);
         let running = self.threads.values().filter_map(|t| t.running.as_ref());
         let late = running.filter(|r| !r.told).map(|r| r.since + limits.late).min();
-        // A job handed to a parked thread runs from about now on.
-        let handed = self.queue.front().map(|(since, _)| *since + limits.late);
+        // A job that a parked thread is about to take runs from then on. Where no thread is free and none
+        // may be added, there is nothing to do about it at any time.
+        let handed = self.queue.front().filter(|_| self.idle > 0).map(|(since, _)| *since + limits.late);
         [growth, late, handed].into_iter().flatten().min()
     }
 }
@@ -310,4 +370,182 @@ impl Thread {
 
 fn is(handle: &JoinHandle<()>, id: ThreadId) -> bool {
     handle.thread().id() == id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, Workers};
+    use crate::subscribe::{Job, Pool, Trouble};
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Arc, Mutex};
+    use std::time::{Duration, Instant};
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// Submits a job that says that it began, and then runs until its sender is dropped.
+    fn hang(pool: &Workers, began: &Sender<()>) -> Sender<()> {
+        let (release, released) = channel::<()>();
+        let began = began.clone();
+        pool.submit(Box::new(move || {
+            let _ = began.send(());
+            let _ = released.recv();
+        }));
+        release
+    }
+
+    fn heard(rx: &Receiver<()>) {
+        rx.recv_timeout(SOON).expect("the job began");
+    }
+
+    #[test]
+    fn an_idle_pool_has_no_thread_and_no_deadline() {
+        let pool = Workers::new();
+        assert_eq!((pool.live_threads(), pool.next_deadline()), (0, None));
+    }
+
+    #[test]
+    fn one_thread_serves_jobs_in_their_order() {
+        let pool = Workers::new();
+        let (tx, rx) = channel();
+        for n in 0..100 {
+            let tx = tx.clone();
+            pool.submit(Box::new(move || tx.send(n).expect("the test listens")));
+        }
+        drop(tx);
+        assert!(rx.iter().eq(0..100));
+        assert_eq!(pool.live_threads(), 1);
+    }
+
+    #[test]
+    fn work_that_has_waited_gets_another_thread_up_to_sixteen() {
+        let pool = Workers::new();
+        let (began, rx) = channel();
+        let held: Vec<_> = (0..20).map(|_| hang(&pool, &began)).collect();
+        heard(&rx);
+        pool.tick(Instant::now());
+        let mut now = Instant::now();
+        let mut rounds = 0;
+        let mut running = 1;
+        while pool.live_threads() < 16 {
+            let before = pool.live_threads();
+            now = now.max(pool.next_deadline().expect("work waits"));
+            pool.tick(now);
+            // The new ones have to be at work before they count as held up.
+            for _ in before..pool.live_threads() {
+                heard(&rx);
+                running += 1;
+            }
+            now += Duration::from_millis(10);
+            rounds += 1;
+        }
+        assert_eq!(running, 16);
+        assert!(rounds <= 8, "doubling, not one by one: {rounds}");
+        pool.tick(now + Duration::from_secs(1));
+        assert_eq!(pool.live_threads(), 16);
+        drop(held);
+        (0..4).for_each(|_| heard(&rx));
+    }
+
+    #[test]
+    fn a_thread_that_was_idle_for_long_ends() {
+        let pool = Workers::with(Limits { idle: Duration::from_millis(5), ..Limits::default() });
+        let (tx, rx) = channel();
+        pool.submit(Box::new(move || tx.send(()).expect("the test listens")));
+        heard(&rx);
+        assert!(pool.wait_ended(Instant::now() + SOON));
+        assert_eq!(pool.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_panic_is_reported_and_the_thread_goes_on() {
+        let pool = Workers::new();
+        let (tx, rx) = channel();
+        let told = Mutex::new(tx.clone());
+        let report =
+            Arc::new(move |t| told.lock().expect("unpoisoned").send(Some(t)).expect("the test listens"));
+        let job = Job { name: "mine".into(), report, run: Box::new(|| panic!("hostile")) };
+        assert!(Pool::submit(&*pool, job).is_ok());
+        let name = "mine".into();
+        let trouble = Trouble::Panicked { name, message: "hostile".to_owned() };
+        assert_eq!(rx.recv_timeout(SOON), Ok(Some(trouble)));
+        pool.submit(Box::new(move || tx.send(None).expect("the test listens")));
+        assert_eq!(rx.recv_timeout(SOON), Ok(None));
+        assert_eq!(pool.live_threads(), 1);
+    }
+
+    #[test]
+    fn a_job_that_runs_for_long_is_reported_once() {
+        let pool = Workers::new();
+        let (tx, rx) = channel();
+        let told = Mutex::new(tx);
+        let report = Arc::new(move |t| told.lock().expect("unpoisoned").send(t).expect("the test listens"));
+        let (began_in, began) = channel();
+        let (release, released) = channel::<()>();
+        let run = Box::new(move || {
+            let _ = began_in.send(());
+            let _ = released.recv();
+        });
+        assert!(Pool::submit(&*pool, Job { name: "slow".into(), report, run }).is_ok());
+        heard(&began);
+        let due = pool.next_deadline().expect("it may become late");
+        pool.tick(due - Duration::from_millis(1));
+        assert!(rx.try_recv().is_err());
+        pool.tick(due);
+        pool.tick(due + SOON);
+        let Ok(Trouble::Late { name, after }) = rx.try_recv() else { panic!("late") };
+        assert_eq!((&*name, after), ("slow", Duration::from_secs(5)));
+        assert!(rx.try_recv().is_err(), "once");
+        assert_eq!(pool.next_deadline(), None);
+        drop(release);
+    }
+
+    #[test]
+    fn shutdown_ends_the_threads_and_refuses_work() {
+        let pool = Workers::new();
+        let (began, rx) = channel();
+        let held = hang(&pool, &began);
+        heard(&rx);
+        let (tx, unserved) = channel::<()>();
+        pool.submit(Box::new(move || tx.send(()).expect("never run")));
+        pool.shutdown();
+        assert!(unserved.recv().is_err(), "dropped unrun");
+        assert!(!pool.wait_ended(Instant::now() + Duration::from_millis(1)));
+        drop(held);
+        assert!(pool.wait_ended(Instant::now() + SOON));
+        let job = Job { name: "late".into(), report: Arc::new(|_| {}), run: Box::new(|| {}) };
+        assert!(Pool::submit(&*pool, job).is_err());
+        assert_eq!(pool.live_threads(), 0);
+    }
+
+    #[test]
+    fn shutting_down_from_inside_a_worker_does_not_wait_for_itself() {
+        let pool = Workers::new();
+        let (inside, (tx, rx)) = (Arc::clone(&pool), channel());
+        pool.submit(Box::new(move || {
+            inside.shutdown();
+            assert!(inside.wait_ended(Instant::now() + SOON));
+            tx.send(()).expect("the test listens");
+        }));
+        heard(&rx);
+        assert!(pool.wait_ended(Instant::now() + SOON));
+    }
+
+    /// Needs wall time: the engine's timer is what is tested.
+    #[test]
+    fn tending_starts_the_second_thread() {
+        let pool = Workers::new();
+        let stop = tokio_util::sync::CancellationToken::new();
+        let (tended, stopped) = (Arc::clone(&pool), stop.clone());
+        let engine = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+            runtime.block_on(tended.tend(stopped.cancelled()));
+        });
+        let (began, rx) = channel();
+        let held: Vec<_> = (0..15).map(|_| hang(&pool, &began)).collect();
+        (0..15).for_each(|_| heard(&rx));
+        drop(held);
+        stop.cancel();
+        engine.join().expect("the engine ends");
+    }
 }

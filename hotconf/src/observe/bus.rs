@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use crate::error::Error;
-use crate::blocking::{self, Wait};
+use crate::subscribe::blocking::{self, Wait};
 use crate::sync::lock;
 use futures_core::Stream;
 use std::collections::VecDeque;

@@ -71,11 +71,11 @@ impl<T> Snapshot<T> {
 
     /// Where the field's value was set; for a section, where its topmost layer begins.
     pub fn origin<Out>(&self, field: impl Select<T, Out>) -> Origin {
-        layer::origin_of(&self.0.meta.tree, self.0.meta.schema, &self.path(field))
+        layer::origin_of(&self.0.meta.tree, self.0.meta.schema, &self.path_of(&field))
     }
 
     /// The field's dotted path from the root of the configuration.
-    pub fn path<Out>(&self, field: impl Select<T, Out>) -> String {
+    pub(crate) fn path_of<Out>(&self, field: &impl Select<T, Out>) -> String {
         let mut numbers = field.__numbers();
         numbers.start += self.0.scope.base;
         numbers.end += self.0.scope.base;
@@ -138,7 +138,7 @@ impl<T> Snapshot<T> {
 
     /// Every layer's value of one field, the winner first; of a section, all its fields.
     pub fn explain_field<Out>(&self, field: impl Select<T, Out>) -> Explanations {
-        self.explain_path(&self.path(field)).unwrap_or_default()
+        self.explain_path(&self.path_of(&field)).unwrap_or_default()
     }
 
     /// [`explain_field`](Self::explain_field) by path, e.g. `http.timeout` or `flags.new-checkout`.

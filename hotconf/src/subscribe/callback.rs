@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::job::{Job, Trouble, contained};
 use super::registry::{Hub, Kind, Listener, Place, Registry};
 use super::subscription::{Cancel, Hook, Subscription};
-use crate::publish::Snapshot;
+use crate::publish::{Core, Snapshot};
 use crate::schema::Select;
 use crate::sync::lock;
 use std::any::Any;
@@ -23,18 +23,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
 
 impl<T: Send + Sync + 'static> Registry<T> {
-    /// Calls `f` on a worker whenever what `select` names has changed. `now` reads the version in force.
-    pub(crate) fn on_change<Out, S, F>(
-        self: &Arc<Self>,
-        name: impl Into<Arc<str>>,
-        select: S,
-        now: impl FnOnce() -> Snapshot<T>,
-        mut f: F,
-    ) -> Subscription
+    /// Calls `f` on a worker whenever what `select` names has changed.
+    pub(crate) fn on_change<Out, S, F>(self: &Arc<Self>, core: &Core<T>, select: S, mut f: F) -> Subscription
     where
         S: Select<T, Out>,
-        F: FnMut(Change<T, Out>) + Send + 'static,
+        F: FnMut(&Change<T, Out>) + Send + 'static,
     {
+        let name = format!("on_change {}", core.cell.snapshot().path_of(&select));
         let callback = Callback::register(self, name.into(), &select);
         let trace = trace(&select);
         let call = Box::new(move |step: Step<Snapshot<T>>, may_start: &dyn Fn() -> bool| {
@@ -43,27 +38,22 @@ impl<T: Send + Sync + 'static> Registry<T> {
             }
             let change = Change::between(&select, &trace, step.old, step.new);
             if may_start() {
-                f(change);
+                f(&change);
             }
         });
-        callback.open(now(), call);
+        callback.open(core.cell.snapshot(), call);
         Subscription::new(callback)
     }
 
     /// Calls `f` with the value in force, here and now, and then on a worker whenever it has changed.
-    pub(crate) fn bind<Out, S, F>(
-        self: &Arc<Self>,
-        name: impl Into<Arc<str>>,
-        select: S,
-        now: impl FnOnce() -> Snapshot<T>,
-        mut f: F,
-    ) -> Subscription
+    pub(crate) fn bind<Out, S, F>(self: &Arc<Self>, core: &Core<T>, select: S, mut f: F) -> Subscription
     where
         S: Select<T, Out>,
         F: FnMut(&Out) + Send + 'static,
     {
+        let name = format!("bind {}", core.cell.snapshot().path_of(&select));
         let callback = Callback::register(self, name.into(), &select);
-        let baseline = now();
+        let baseline = core.cell.snapshot();
         // The callback is still opening: what is told meanwhile waits, so this is the first call.
         let first = catch_unwind(AssertUnwindSafe(|| f(&select.__get(&baseline))));
         if let Err(panic) = first {
@@ -115,7 +105,11 @@ enum Phase {
 }
 
 impl<T: Send + Sync + 'static> Callback<T> {
-    fn register<Out, S: Select<T, Out>>(registry: &Arc<Registry<T>>, name: Arc<str>, select: &S) -> Arc<Self> {
+    fn register<Out, S: Select<T, Out>>(
+        registry: &Arc<Registry<T>>,
+        name: Arc<str>,
+        select: &S,
+    ) -> Arc<Self> {
         let callback = Arc::new(Self {
             place: Place::new(Kind::Callback, Some(select.__numbers())),
             name,
@@ -330,10 +324,8 @@ pub(super) fn current() -> Option<u64> {
     CURRENT.get().map(|(id, _)| id)
 }
 
-impl Hub {
-    /// 1 where this thread runs a callback of this configuration.
-    pub(super) fn own_calls(self: &Arc<Self>) -> usize {
-        let this = Arc::as_ptr(self) as usize;
-        usize::from(CURRENT.get().is_some_and(|(_, hub)| hub == this))
-    }
+/// 1 where this thread runs a callback of this configuration, else 0.
+pub(super) fn own_calls(hub: &Arc<Hub>) -> usize {
+    let this = Arc::as_ptr(hub) as usize;
+    usize::from(CURRENT.get().is_some_and(|(_, hub)| hub == this))
 }

@@ -12,16 +12,17 @@
 //!    pointers. So they may subscribe, unsubscribe and stop from wherever they are.
 //! 3. One thread tells at a time.
 
+use super::callback::own_calls;
 use super::gate::Gate;
-use super::job::{Job, Pool, Report, contained};
+use super::job::{Job, Pool, Report, Trouble, contained};
 use crate::publish::Snapshot;
 use crate::sync::lock;
 use std::any::Any;
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +32,8 @@ pub(crate) struct Registry<T> {
     pub(super) hub: Arc<Hub>,
 }
 
-/// What all subscribers of one configuration share, whatever its type.
-pub(super) struct Hub {
+/// What all subscribers of one configuration share, those of its views included.
+pub(crate) struct Hub {
     pub(super) pool: Arc<dyn Pool>,
     pub(super) report: Report,
     /// The configuration's token: a subscription's is its child.
@@ -74,15 +75,14 @@ impl Place {
 }
 
 impl<T: Send + Sync + 'static> Registry<T> {
-    /// A registry for a type of `leaf_count` leaves. `token` is the configuration's.
-    pub(crate) fn new(
-        leaf_count: u32,
-        pool: Arc<dyn Pool>,
-        report: Report,
-        token: CancellationToken,
-    ) -> Arc<Self> {
-        let hub = Hub { pool, report, token, running: Gate::new(0), calls: AtomicU64::new(0) };
-        Arc::new(Self { lists: Mutex::new(Lists::new(leaf_count)), hub: Arc::new(hub) })
+    /// A registry for a type of `leaf_count` leaves; a view's shares the hub of its root.
+    pub(crate) fn new(leaf_count: u32, hub: Arc<Hub>) -> Self {
+        Self { lists: Mutex::new(Lists::new(leaf_count)), hub }
+    }
+
+    /// The hub, for a view.
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// Tells whoever is concerned by `moved` (ascending), watches first. Called by one thread at a time,
@@ -105,12 +105,8 @@ impl<T: Send + Sync + 'static> Registry<T> {
         }
         let hub = Arc::clone(&self.hub);
         hub.running.enter();
-        let run = Box::new(move || {
-            for item in captured {
-                let _ = contained(|| drop(item));
-            }
-            hub.running.leave();
-        });
+        let captured = Leftovers { captured, hub };
+        let run = Box::new(move || drop(captured));
         let name = Arc::from("what callbacks captured");
         if let Err(job) = self.hub.pool.submit(Job { name, report: Arc::clone(&self.hub.report), run }) {
             // The workers are gone: there is no other place than here.
@@ -120,22 +116,25 @@ impl<T: Send + Sync + 'static> Registry<T> {
 
     /// Blocks until no callback runs, the calling one excepted; `false` where the deadline came first.
     pub(crate) fn wait_idle(&self, deadline: Instant) -> bool {
-        self.hub.running.wait(self.hub.own_calls(), Some(deadline))
+        self.hub.running.wait(own_calls(&self.hub), Some(deadline))
     }
 
-    /// Ready once at most `own` callbacks run: [`own_calls`](Self::own_calls), asked on the thread that stops.
-    pub(crate) fn poll_idle(&self, own: usize, cx: &mut Context<'_>) -> Poll<()> {
-        self.hub.running.poll(own, cx)
-    }
-
-    /// 1 where the calling thread is inside a callback of this configuration, else 0.
-    pub(crate) fn own_calls(&self) -> usize {
-        self.hub.own_calls()
+    /// Ends when no callback runs, views' included; the one inside of which this is called is excepted.
+    pub(crate) fn calm(&self) -> impl Future<Output = ()> + Send + use<T> {
+        let (hub, own) = (Arc::clone(&self.hub), own_calls(&self.hub));
+        async move { poll_fn(|cx| hub.running.poll(own, cx)).await }
     }
 
     /// How often a callback was called.
     pub(crate) fn calls(&self) -> u64 {
         self.hub.calls.load(Ordering::Relaxed)
+    }
+
+    /// How many subscribers there are.
+    pub(crate) fn listeners(&self) -> usize {
+        let lists = lock(&self.lists);
+        let all = lists.lists.iter().chain([&lists.every]);
+        all.map(|list| list.watches.iter().count() + list.callbacks.iter().count()).sum()
     }
 
     /// Registers; after [`close_all`](Self::close_all) the listener is ended at once.
@@ -151,6 +150,45 @@ impl<T: Send + Sync + 'static> Registry<T> {
     pub(super) fn remove(&self, place: &Place) {
         let gone = lock(&self.lists).remove(place);
         drop(gone);
+    }
+}
+
+impl Hub {
+    /// A hub whose callbacks run in `pool`. `token` is the configuration's.
+    pub(crate) fn new(pool: Arc<dyn Pool>, report: Report, token: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { pool, report, token, running: Gate::new(0), calls: AtomicU64::new(0) })
+    }
+
+    /// The hub of a value that never changes: there is nothing to run.
+    pub(crate) fn fixed() -> Arc<Self> {
+        Self::new(Arc::new(NoPool), Arc::new(|_| {}), CancellationToken::new())
+    }
+}
+
+struct NoPool;
+
+impl Pool for NoPool {
+    fn submit(&self, job: Job) -> Result<(), Job> {
+        Err(job)
+    }
+}
+
+/// What ended callbacks captured; counts as running until it is dropped, wherever that is.
+struct Leftovers {
+    captured: Vec<Box<dyn Any + Send>>,
+    hub: Arc<Hub>,
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        for item in self.captured.drain(..) {
+            // One by one: two panics in one unwinding would abort the process.
+            if let Err(message) = contained(|| drop(item)) {
+                let name = Arc::from("dropping what a callback captured");
+                let _ = contained(|| (self.hub.report)(Trouble::Panicked { name, message }));
+            }
+        }
+        self.hub.running.leave();
     }
 }
 

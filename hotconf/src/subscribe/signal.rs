@@ -130,9 +130,7 @@ impl<P: Clone> Signal<P> {
             state.sleeping += 1;
             state = match rest {
                 None => self.told.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(rest) => {
-                    self.told.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(rest) => self.told.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0,
             };
             state.sleeping -= 1;
         }

@@ -3,9 +3,9 @@
 //! Closing waits for a run, except where that could not end: from inside the callback itself, and from
 //! inside one that the callback is waiting for (two callbacks that close each other).
 
+use super::blocking::refuse_in_async;
 use super::callback::current;
 use super::gate::Gate;
-use crate::blocking::refuse_in_async;
 use crate::error::Error;
 use crate::sync::lock;
 use std::collections::BTreeMap;

@@ -3,46 +3,20 @@
 //! [`install`](Topic::install) makes a version readable everywhere, views included; only then
 //! [`tell`](Topic::tell) wakes watches and hands callbacks to workers. One thread does both.
 
-use super::change::Change;
-use super::job::{Job, Pool, Report};
-use super::registry::Registry;
-use super::subscription::Subscription;
-use super::watch::Watch;
+use super::registry::{Hub, Registry};
 use crate::publish::{Core, Follower, Live, LiveValue, Scope, Slot, Snapshot, Version};
 use crate::schema::Select;
 use crate::sync::lock;
 use std::any::Any;
-use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Context, Poll};
-use tokio_util::sync::CancellationToken;
 
 /// A value, its readers and its subscribers.
 pub(crate) struct Topic<T> {
     pub(crate) core: Arc<Core<T>>,
     pub(crate) registry: Arc<Registry<T>>,
-    /// What a view's topic is made with.
-    hands: Hands,
     views: Mutex<Vec<Weak<dyn Viewed>>>,
-}
-
-/// How callbacks are run, and how they stop.
-#[derive(Clone)]
-pub(crate) struct Hands {
-    pub(crate) pool: Arc<dyn Pool>,
-    pub(crate) report: Report,
-    pub(crate) token: CancellationToken,
-}
-
-/// The pool of a value that never changes: nothing is ever submitted but what is to be dropped.
-struct Nobody;
-
-impl Pool for Nobody {
-    fn submit(&self, job: Job) -> Result<(), Job> {
-        Err(job)
-    }
 }
 
 /// A view's topic, as its parent knows it.
@@ -50,81 +24,13 @@ trait Viewed: Send + Sync {
     /// Tells of what the last install brought.
     fn tell_on(&self);
     fn close_on(&self);
-    fn own_calls(&self) -> usize;
-    fn poll_idle(&self, own: usize, cx: &mut Context<'_>) -> Poll<()>;
-    fn calls(&self) -> u64;
 }
 
 impl<T: Send + Sync + 'static> Topic<T> {
     /// A topic whose value has `leaves` leaves.
-    pub(crate) fn new(first: Snapshot<T>, leaves: u32, hands: Hands) -> Arc<Self> {
-        let Hands { pool, report, token } = hands.clone();
-        Arc::new(Self {
-            core: Core::new(first),
-            registry: Registry::new(leaves, pool, report, token),
-            hands,
-            views: Mutex::default(),
-        })
-    }
-
-    /// A topic of a value that never changes.
-    pub(crate) fn fixed(value: Snapshot<T>, leaves: u32) -> Arc<Self> {
-        Self::new(value, leaves, Hands {
-            pool: Arc::new(Nobody),
-            report: Arc::new(|_| ()),
-            token: CancellationToken::new(),
-        })
-    }
-
-    /// Calls `callback` with each change of the field from now on.
-    pub(crate) fn on_change<Out, F>(&self, field: impl Select<T, Out>, callback: F) -> Subscription
-    where
-        Out: Send + Sync + 'static,
-        F: FnMut(Change<T, Out>) + Send + 'static,
-    {
-        let now = || self.core.cell.snapshot();
-        let name = format!("the `on_change` callback of `{}`", now().path(field.clone()));
-        self.registry.on_change(name, field, now, callback)
-    }
-
-    /// Calls `callback` now and with each later value.
-    pub(crate) fn bind<Out, F>(&self, field: impl Select<T, Out>, callback: F) -> Subscription
-    where
-        Out: Send + Sync + 'static,
-        F: FnMut(&Out) + Send + 'static,
-    {
-        let now = || self.core.cell.snapshot();
-        let name = format!("the `bind` callback of `{}`", now().path(field.clone()));
-        self.registry.bind(name, field, now, callback)
-    }
-
-    /// Follows a field.
-    pub(crate) fn watch<Out: 'static>(&self, field: impl Select<T, Out>) -> Watch<Out> {
-        self.registry.watch(field, || self.core.cell.snapshot())
-    }
-
-    /// Follows what `select` makes of the value.
-    pub(crate) fn watch_with<Out, F>(&self, select: F) -> Watch<Out>
-    where
-        Out: PartialEq + 'static,
-        F: Fn(&T) -> Out + Send + Sync + 'static,
-    {
-        self.registry.watch_with(select, || self.core.cell.snapshot())
-    }
-
-    /// Ends when no callback runs here or in a view, the calling thread's own excepted.
-    pub(crate) async fn calm(&self) {
-        let own = self.registry.own_calls();
-        poll_fn(|cx| self.registry.poll_idle(own, cx)).await;
-        for view in self.views() {
-            let own = view.own_calls();
-            poll_fn(|cx| view.poll_idle(own, cx)).await;
-        }
-    }
-
-    /// How often a callback was called, here and in the views.
-    pub(crate) fn calls(&self) -> u64 {
-        self.registry.calls() + self.views().iter().map(|v| v.calls()).sum::<u64>()
+    pub(crate) fn new(first: Snapshot<T>, leaves: u32, hub: Arc<Hub>) -> Arc<Self> {
+        let registry = Arc::new(Registry::new(leaves, hub));
+        Arc::new(Self { core: Core::new(first), registry, views: Mutex::default() })
     }
 
     /// Swaps, then brings lives and views up to date.
@@ -177,7 +83,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
             let first = Version { value: field.__get(&now), meta: now.0.meta.clone(), scope };
             Arc::new(Projection {
                 field: field.clone(),
-                topic: Topic::new(Snapshot(Arc::new(first)), numbers.end - numbers.start, self.hands.clone()),
+                topic: Topic::new(Snapshot(Arc::new(first)), numbers.end - numbers.start, self.registry.hub().clone()),
                 untold: Mutex::new(None),
                 of: PhantomData,
             })
@@ -251,17 +157,5 @@ where
 
     fn close_on(&self) {
         self.topic.close();
-    }
-
-    fn own_calls(&self) -> usize {
-        self.topic.registry.own_calls()
-    }
-
-    fn poll_idle(&self, own: usize, cx: &mut Context<'_>) -> Poll<()> {
-        self.topic.registry.poll_idle(own, cx)
-    }
-
-    fn calls(&self) -> u64 {
-        self.topic.calls()
     }
 }

@@ -3,12 +3,12 @@
 //! Comparing, cloning and the user's closure run on the side of the reader, never on the thread that
 //! tells: a telling only fills a mailbox and wakes.
 
+use super::blocking::refuse_in_async;
 use super::fold::Step;
 use super::registry::{Kind, Listener, Place, Registry};
 use super::signal::{Found, Signal};
-use crate::blocking::refuse_in_async;
 use crate::error::Error;
-use crate::publish::Snapshot;
+use crate::publish::{Core, Snapshot};
 use crate::schema::Select;
 use futures_core::Stream;
 use std::any::Any;
@@ -151,36 +151,36 @@ impl<Out: fmt::Debug> fmt::Debug for Watch<Out> {
 }
 
 impl<T: Send + Sync + 'static> Registry<T> {
-    /// Watches what `select` names. `now` reads the version in force.
-    pub(crate) fn watch<Out, S>(self: &Arc<Self>, select: S, now: impl FnOnce() -> Snapshot<T>) -> Watch<Out>
+    /// Watches what `select` names.
+    pub(crate) fn watch<Out, S>(self: &Arc<Self>, core: &Core<T>, select: S) -> Watch<Out>
     where
         S: Select<T, Out>,
         Out: 'static,
     {
         let numbers = Some(select.__numbers());
-        self.watch_through(numbers, Token(select), now)
+        self.watch_through(core, numbers, Token(select))
     }
 
     /// Watches what `f` makes of the configuration; it is asked on the reader's side after each version.
-    pub(crate) fn watch_with<Out, F>(self: &Arc<Self>, f: F, now: impl FnOnce() -> Snapshot<T>) -> Watch<Out>
+    pub(crate) fn watch_with<Out, F>(self: &Arc<Self>, core: &Core<T>, f: F) -> Watch<Out>
     where
         F: Fn(&T) -> Out + Send + Sync + 'static,
         Out: PartialEq + 'static,
     {
-        self.watch_through(None, Closure(f), now)
+        self.watch_through(core, None, Closure(f))
     }
 
     fn watch_through<Out: 'static, L: Look<T, Out> + 'static>(
         self: &Arc<Self>,
+        core: &Core<T>,
         numbers: Option<std::ops::Range<u32>>,
         look: L,
-        now: impl FnOnce() -> Snapshot<T>,
     ) -> Watch<Out> {
         let place = Place::new(Kind::Watch, numbers);
         let signal = Arc::new(Signal::new());
         self.insert(&place, signal.clone());
         let source = Source { look, signal, place, registry: Arc::downgrade(self) };
-        let baseline = now();
+        let baseline = core.cell.snapshot();
         let last = source.look.get(&baseline);
         let version = baseline.version();
         source.signal.open(baseline, version);

@@ -1,4 +1,4 @@
-//! Blocking a thread until a future ends, and refusing to where that would stop an async runtime.
+//! Blocks a thread for a future, and refuses to where that would stop an async runtime.
 //!
 //! Rule: on a thread that may block (a plain one, `spawn_blocking`, `block_in_place`) this says yes and
 //! costs little; inside a task of tokio, or in its `block_on`, it says no.
@@ -10,6 +10,7 @@
 //! Not told: a future inside `tokio::task::unconstrained`, and runtimes other than tokio.
 
 use crate::error::Error;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -32,13 +33,33 @@ pub(crate) fn refuse_in_async() -> Result<(), Error> {
     Ok(())
 }
 
-/// How a wait ended.
+/// How waiting ended.
 pub(crate) enum Wait<T> {
     Done(T),
     TimedOut,
 }
 
-/// Polls a future on this thread, which sleeps in between; no runtime is needed.
+/// Polls a future on this thread, which sleeps in between; needs no runtime. Ask [`refuse_in_async`] first.
+pub(crate) fn wait<F: Future>(future: F, timeout: Option<Duration>) -> Wait<F::Output> {
+    // A time-out beyond what the clock can express is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return Wait::Done(output);
+        }
+        // A wake-up between the poll and here is not lost: `unpark` leaves a token that `park` takes.
+        match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return Wait::TimedOut,
+            Some(rest) => thread::park_timeout(rest),
+        }
+    }
+}
+
+/// [`wait`] without a time-out.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     match wait(future, None) {
         Wait::Done(output) => output,
@@ -46,31 +67,6 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// [`block_on`] for at most `timeout`; one that is beyond what the clock can express is none.
-pub(crate) fn wait<F: Future>(future: F, timeout: Option<Duration>) -> Wait<F::Output> {
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut cx = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return Wait::Done(output);
-        }
-        // A wake-up that came meanwhile makes `park` return at once; one too many only polls again.
-        match deadline {
-            None => thread::park(),
-            Some(deadline) => {
-                let rest = deadline.saturating_duration_since(Instant::now());
-                if rest.is_zero() {
-                    return Wait::TimedOut;
-                }
-                thread::park_timeout(rest);
-            }
-        }
-    }
-}
-
-/// Wakes the thread that waits.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -99,11 +95,22 @@ fn in_async() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{in_async, refuse_in_async};
+    use super::{Wait, in_async, refuse_in_async, wait};
+    use std::time::Duration;
     use tokio::runtime::{Builder, Runtime};
 
     fn threaded() -> Runtime {
         Builder::new_multi_thread().worker_threads(1).build().expect("a runtime")
+    }
+
+    #[test]
+    fn waiting_ends_with_the_future_or_with_the_time() {
+        assert!(matches!(wait(std::future::ready(3), None), Wait::Done(3)));
+        assert!(matches!(wait(std::future::pending::<()>(), Some(Duration::from_millis(1))), Wait::TimedOut));
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let sender = std::thread::spawn(move || tx.send(7));
+        assert!(matches!(wait(rx, Some(Duration::MAX)), Wait::Done(Ok(7))));
+        sender.join().expect("the sender ends").expect("the receiver was there");
     }
 
     #[test]
@@ -134,7 +141,8 @@ mod tests {
     fn a_local_task_may_not_block() {
         let single = Builder::new_current_thread().build().expect("a runtime");
         let local = tokio::task::LocalSet::new();
-        let told = single.block_on(local.run_until(async { tokio::task::spawn_local(async { in_async() }).await }));
+        let told =
+            single.block_on(local.run_until(async { tokio::task::spawn_local(async { in_async() }).await }));
         assert!(told.expect("the task ends"));
     }
 
