@@ -33,10 +33,14 @@ pub mod testing;
 
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
+pub use layer::{Candidate, Explanation, Explanations};
 pub use load::HotConf;
 pub use origin::Origin;
-pub use units::ByteSize;
+#[cfg(feature = "clap")]
+pub use source::Clap;
 pub use source::{
-    BoxFuture, Context, Cursor, Dotenv, File, SecretsDir, Source, SourceError, SourceErrorKind, Stirring, Update, Verdict,
+    Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source, SourceError,
+    SourceErrorKind, SourceExt, Stirring, Update, Verdict,
 };
+pub use units::ByteSize;
 pub use value::Value;

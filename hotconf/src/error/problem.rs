@@ -23,6 +23,8 @@ pub enum ProblemKind {
     Unknown,
     /// A field is no longer there.
     Removed,
+    /// A field is set that should not be used any more; a warning.
+    Deprecated,
     /// Two sources, or two places of one, contradict each other.
     Conflict,
     /// A call was used in a way in which it cannot work.

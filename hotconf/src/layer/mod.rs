@@ -1,1 +1,16 @@
-//! Stub.
+//! Many documents, in order, into one tree: later ones override earlier ones.
+//!
+//! [`stack`] knows which documents each source gives at present, [`merge`] puts them together,
+//! [`unknown`] says what is wrong with a key that no field has, and [`explain`] tells afterwards who
+//! said what. Pure: no I/O, no clock, no lock; nothing of a document is copied.
+
+pub(crate) mod explain;
+pub(crate) mod merge;
+#[cfg(test)]
+mod samples;
+pub(crate) mod stack;
+mod unknown;
+
+pub use explain::{Candidate, Explanation, Explanations};
+pub(crate) use merge::{Merged, NO_VARIANT, Policy, merge};
+pub(crate) use stack::Stack;

@@ -4,9 +4,14 @@
 //! the compile-checked names of fields.
 
 pub(crate) mod field;
+pub(crate) mod keys;
 pub(crate) mod meta;
 mod moved;
+pub(crate) mod nearest;
 pub(crate) mod tokens;
+mod walk;
+
+pub(crate) use walk::{Miss, Spot};
 
 pub use field::{FieldInfo, Fields};
 pub use moved::Moved;

@@ -1,1 +1,164 @@
-//! Stub.
+//! What every source can be turned into: optional, a part of itself, mounted below a key.
+
+use super::{BoxFuture, Content, Context, Cursor, Source, SourceError, SourceErrorKind, Update, Verdict};
+use crate::error::{Problem, ProblemKind};
+use crate::schema::keys;
+use crate::schema::meta::Schema;
+use crate::schema::nearest::did_you_mean;
+use std::borrow::Cow;
+
+/// Adapters of every [`Source`].
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, SourceExt};
+///
+/// #[derive(Clone, HotConf)]
+/// struct Worker {
+///     threads: u32,
+/// }
+///
+/// let all = Inline::toml("all.toml", "[worker]\nthreads = 4\n[other]\nx = 1");
+/// let worker = Hot::<Worker>::builder().source(all.at("worker")).read()?;
+/// assert_eq!(worker.threads, 4);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
+pub trait SourceExt: Source + Sized {
+    /// Lets the source be absent: it then says nothing, and its removal is a change and no failure.
+    fn optional(self) -> Optional<Self> {
+        Optional { source: self }
+    }
+
+    /// Takes the table at `path`, a dotted path, for the whole; where it is missing, nothing is said.
+    ///
+    /// The reserved table `hotconf` is then that of the table taken.
+    fn at(self, path: &str) -> At<Self> {
+        At { source: self, keys: keys::split(path), path: path.to_owned() }
+    }
+
+    /// Puts all that the source says below `path`, a dotted path of the configuration.
+    fn under(self, path: &str) -> Under<Self> {
+        Under { source: self, keys: keys::split(path), path: path.to_owned() }
+    }
+}
+
+impl<S: Source> SourceExt for S {}
+
+/// A source that may be absent: see [`SourceExt::optional`].
+#[derive(Clone, Debug)]
+#[must_use = "a source does nothing until it is given to a builder"]
+pub struct Optional<S> {
+    source: S,
+}
+
+/// A part of a source: see [`SourceExt::at`].
+#[derive(Clone, Debug)]
+#[must_use = "a source does nothing until it is given to a builder"]
+pub struct At<S> {
+    source: S,
+    keys: Result<Vec<String>, &'static str>,
+    path: String,
+}
+
+/// A source below a path: see [`SourceExt::under`].
+#[derive(Clone, Debug)]
+#[must_use = "a source does nothing until it is given to a builder"]
+pub struct Under<S> {
+    source: S,
+    keys: Result<Vec<String>, &'static str>,
+    path: String,
+}
+
+macro_rules! forward {
+    () => {
+        fn describe(&self) -> Cow<'_, str> {
+            self.source.describe()
+        }
+
+        fn refresh(&mut self) {
+            self.source.refresh();
+        }
+
+        fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
+            self.source.settled(cursor, verdict);
+        }
+
+        fn is_live(&self) -> bool {
+            self.source.is_live()
+        }
+    };
+}
+
+impl<S: Source> Source for Optional<S> {
+    forward!();
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        Box::pin(async move {
+            match self.source.next(cx).await {
+                Err(error) if error.is_absent() => Ok(Update::absent()),
+                other => other,
+            }
+        })
+    }
+}
+
+impl<S: Source> Source for At<S> {
+    forward!();
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        Box::pin(async move {
+            let keys = known(&self.keys, &self.path)?;
+            let above = keys.iter().chain(cx.above()).cloned().collect();
+            let inner = cx.placed(cx.schema, above);
+            let mut update = self.source.next(&inner).await?;
+            if let Content::Documents(docs) = &mut update.content {
+                docs.iter_mut().for_each(|doc| doc.take(keys));
+            }
+            Ok(update)
+        })
+    }
+}
+
+impl<S: Source> Source for Under<S> {
+    forward!();
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        Box::pin(async move {
+            let keys = known(&self.keys, &self.path)?;
+            let inner = beneath(cx, keys, &self.path)?;
+            let mut update = self.source.next(&inner).await?;
+            if let Content::Documents(docs) = &mut update.content {
+                docs.iter_mut().for_each(|doc| doc.mount(keys));
+            }
+            Ok(update)
+        })
+    }
+}
+
+fn known<'k>(keys: &'k Result<Vec<String>, &'static str>, path: &str) -> Result<&'k [String], SourceError> {
+    match keys {
+        Ok(keys) => Ok(keys),
+        Err(reason) => Err(refused(path, format!("not a path: {reason}"))),
+    }
+}
+
+/// The context of a source that is mounted at `keys`: its schema is what stands there.
+fn beneath(cx: &Context, keys: &[String], path: &str) -> Result<Context, SourceError> {
+    let common = cx.above().iter().zip(keys).take_while(|(a, b)| a == b).count();
+    if common == keys.len() {
+        return Ok(cx.placed(cx.schema, cx.above()[common..].to_vec()));
+    }
+    if common < cx.above().len() {
+        // What is mounted here is not of the part that is taken above.
+        return Ok(cx.placed(Schema::EMPTY, Vec::new()));
+    }
+    let rest = &keys[common..];
+    let spot = cx.schema.locate(rest).map_err(|miss| {
+        let hint = did_you_mean(miss.suggestion(cx.schema, &rest[miss.at]).as_deref());
+        refused(path, format!("nothing can be mounted here: there is no such setting{hint}"))
+    })?;
+    Ok(cx.placed(spot.schema.unwrap_or(Schema::EMPTY), Vec::new()))
+}
+
+fn refused(path: &str, message: String) -> SourceError {
+    SourceError::problems(SourceErrorKind::Invalid, vec![Problem::new(ProblemKind::Usage, path, message)])
+}

@@ -152,6 +152,8 @@ pub struct Context {
     activity: Arc<Activity>,
     /// What the documents are for: the environment's names are made from it.
     pub(crate) schema: &'static crate::schema::meta::Schema,
+    /// Keys that stand above the schema in what the source brings, where only a part is taken.
+    above: Vec<String>,
     /// Interval of the content poll; zero turns it off.
     pub(crate) poll: Duration,
     /// Largest document that is read.
@@ -235,7 +237,27 @@ impl Context {
         poll: Duration,
         max_bytes: usize,
     ) -> Self {
-        Self { services, token, group, warnings, activity: Arc::default(), schema, poll, max_bytes }
+        Self {
+            services,
+            token,
+            group,
+            warnings,
+            activity: Arc::default(),
+            schema,
+            above: Vec::new(),
+            poll,
+            max_bytes,
+        }
+    }
+
+    /// The same for a source of which another part is wanted.
+    pub(crate) fn placed(&self, schema: &'static crate::schema::meta::Schema, above: Vec<String>) -> Self {
+        Self { schema, above, ..self.clone() }
+    }
+
+    /// Keys that stand above the schema in what the source brings: from `.at()`.
+    pub(crate) fn above(&self) -> &[String] {
+        &self.above
     }
 
     /// The clock: monotonic.

@@ -9,15 +9,24 @@ mod error;
 mod update;
 
 pub(crate) mod args;
+#[cfg(feature = "clap")]
+pub(crate) mod clap;
 pub(crate) mod combinators;
 pub(crate) mod env;
 pub(crate) mod file;
 pub(crate) mod inline;
+mod text;
 
-pub use context::{Context, Stirring};
+pub use args::Args;
+#[cfg(feature = "clap")]
+pub use clap::Clap;
+pub use combinators::SourceExt;
 pub(crate) use context::{Activity, Group, Hint, Inbox, Interest, Services, WatchFailure, Watching};
+pub use context::{Context, Stirring};
+pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};
+pub use inline::{Inline, InlineHandle};
 pub(crate) use update::Content;
 pub use update::{Cursor, Update, Verdict};
 

@@ -2,7 +2,7 @@
 
 use super::SourceError;
 use crate::format::Format;
-use crate::value::Document;
+use crate::value::{Document, Layered};
 use std::sync::Arc;
 
 /// Where in a source's history an update stands.
@@ -44,7 +44,7 @@ pub struct Update {
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     /// The documents of the source, lowest first: one of most, several of a directory of fragments.
-    Documents(Vec<Arc<Document>>),
+    Documents(Vec<Layered>),
     /// An optional source that is not there.
     Absent,
 }
@@ -62,7 +62,10 @@ impl Update {
     }
 
     pub(crate) fn documents(docs: Vec<Arc<Document>>) -> Self {
-        Self { content: Content::Documents(docs), cursor: Cursor::default() }
+        Self {
+            content: Content::Documents(docs.into_iter().map(Layered::from).collect()),
+            cursor: Cursor::default(),
+        }
     }
 
     /// The source is there and has nothing to say.

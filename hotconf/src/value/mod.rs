@@ -3,12 +3,15 @@
 //! A parser fills a tape ([`tape`]); layers are merged into a [`tree`] that points into the tapes;
 //! [`de`] reads typed leaves from it and [`ser`] makes a [`Value`] of what a program hands in.
 
+mod build;
 pub(crate) mod de;
+mod mount;
 pub(crate) mod path;
 pub(crate) mod ser;
 pub(crate) mod tape;
 pub(crate) mod tree;
 
+pub(crate) use mount::Layered;
 pub(crate) use tape::{Builder, Document, Kind};
 pub(crate) use tree::{Item, Ref, Tree};
 

@@ -188,19 +188,30 @@ impl Document {
         }
     }
 
-    /// Compares tables of equal size: in step while the keys come in the same order, else by look-up.
+    /// Compares tables of equal size: in step while the keys come in the same order, else sorted.
     fn same_entries(&self, node: u32, other: &Self, other_node: u32) -> bool {
-        let mut theirs = other.entries(other_node);
-        self.entries(node).all(|(key, value)| {
-            let name = self.str(key);
-            match theirs.next() {
-                Some((k, v)) if other.str(k) == name => self.same(value, other, v),
-                _ => other
-                    .entries(other_node)
-                    .find(|&(k, _)| other.str(k) == name)
-                    .is_some_and(|(_, v)| self.same(value, other, v)),
-            }
+        let in_step = self
+            .entries(node)
+            .zip(other.entries(other_node))
+            .all(|((key, _), (their_key, _))| self.str(key) == other.str(their_key));
+        if in_step {
+            return self
+                .entries(node)
+                .zip(other.entries(other_node))
+                .all(|((_, value), (_, theirs))| self.same(value, other, theirs));
+        }
+        let (ours, theirs) = (self.sorted(node), other.sorted(other_node));
+        ours.iter().zip(&theirs).all(|((name, value), (their_name, their))| {
+            name == their_name && self.same(*value, other, *their)
         })
+    }
+
+    /// A table's entries by key, so that tables in different orders compare in O(n log n).
+    fn sorted(&self, table: u32) -> Vec<(&str, u32)> {
+        let mut entries: Vec<(&str, u32)> =
+            self.entries(table).map(|(key, value)| (self.str(key), value)).collect();
+        entries.sort_unstable();
+        entries
     }
 }
 

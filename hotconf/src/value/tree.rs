@@ -174,10 +174,15 @@ impl<'t> Ref<'t> {
             }
             _ => match (self.kind(), other.kind()) {
                 (Some(Kind::Table), Some(Kind::Table)) => {
-                    let (a, b) = (self.entries(), other.entries());
-                    a.len() == b.len()
-                        && a.iter()
-                            .all(|(key, x)| b.iter().find(|(k, _)| k == key).is_some_and(|(_, y)| x.same(*y)))
+                    let (mut a, mut b) = (self.entries(), other.entries());
+                    if a.len() != b.len() {
+                        return false;
+                    }
+                    if a.iter().zip(&b).any(|((key, _), (other_key, _))| key != other_key) {
+                        a.sort_unstable_by_key(|(key, _)| *key);
+                        b.sort_unstable_by_key(|(key, _)| *key);
+                    }
+                    a.iter().zip(&b).all(|((key, x), (other_key, y))| key == other_key && x.same(*y))
                 }
                 (Some(Kind::Array), Some(Kind::Array)) => {
                     let (a, b) = (self.elements(), other.elements());

@@ -26,11 +26,9 @@ pub use secrets_dir::SecretsDir;
 use crate::error::{Problem, ProblemKind};
 use crate::format::Format;
 use crate::origin::Origin;
-use crate::schema::meta::Schema;
 use crate::source::{BoxFuture, Context, Source, SourceError, Update};
-use crate::value::Document;
 use followed::Followed;
-use piece::{Good, Lack, Piece, Pieces, Target};
+use piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use resolve::{End, Trail, resolve};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -254,12 +252,7 @@ impl Target for Paths {
         Err(Lack::Lacking { name: Arc::from(&*self.name), why: why.to_owned(), absent: true })
     }
 
-    fn parse(
-        &self,
-        _: &'static Schema,
-        pieces: &Pieces,
-        known: Option<&Good>,
-    ) -> Result<Vec<Arc<Document>>, Vec<Problem>> {
+    fn parse(&self, _: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
         let (mut docs, mut problems) = (Vec::new(), Vec::new());
         for piece in &pieces.pieces {
             let same =
@@ -280,7 +273,7 @@ impl Target for Paths {
                 Err(more) => problems.extend(more),
             }
         }
-        if problems.is_empty() { Ok(docs) } else { Err(problems) }
+        if problems.is_empty() { Ok(Parsed { docs, ..Parsed::default() }) } else { Err(problems) }
     }
 }
 

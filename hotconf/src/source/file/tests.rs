@@ -128,7 +128,9 @@ impl Drop for Run {
 fn text(answer: &Result<Update, SourceError>) -> String {
     match answer {
         Ok(update) => match &update.content {
-            Content::Documents(docs) => docs.iter().map(|doc| doc.text()).collect::<Vec<_>>().join("---\n"),
+            Content::Documents(docs) => {
+                docs.iter().map(|part| part.doc.text()).collect::<Vec<_>>().join("---\n")
+            }
             Content::Absent => "absent".to_owned(),
         },
         Err(error) => format!("{:?}: {error}", error.kind()),
@@ -385,7 +387,7 @@ fn secrets_are_read_by_name_from_one_generation() {
     ));
     let (_, answer) = run.answers.recv_timeout(EVENT).expect("a swap is told");
     let Content::Documents(docs) = answer.unwrap().content else { panic!("documents") };
-    let doc = &docs[0];
+    let doc = &docs[0].doc;
     let strings: Vec<_> =
         (0..doc.end(0)).filter(|&n| doc.kind(n) == crate::value::Kind::Text).map(|n| doc.str(n)).collect();
     assert_eq!(strings, ["c", "d"]);

@@ -1,0 +1,279 @@
+//! Who said what: every layer's value of a field, worked out when somebody asks.
+//!
+//! The values that lost are in no tree; they are looked up in the documents of the layers. A secret's
+//! value is never rendered, and neither is anything below a key that the schema does not know.
+
+mod leaves;
+mod render;
+
+pub(crate) use leaves::{at_path, fingerprint, origin_of};
+
+use super::stack::Stack;
+use crate::error::{Problem, ProblemKind};
+use crate::origin::Origin;
+use crate::schema::keys;
+use crate::schema::meta::{Fallback, FieldMeta, Schema};
+use crate::schema::nearest::did_you_mean;
+use leaves::{Leaf, Step, leaves, said_by};
+use render::render;
+use std::fmt;
+
+/// What every layer says of one setting, the value in force first.
+///
+/// `Display` prints a block that a person can read:
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     #[hotconf(default = 3)]
+///     retries: u32,
+/// }
+///
+/// let app = Hot::<App>::builder()
+///     .source(Inline::toml("base.toml", "retries = 5"))
+///     .source(Inline::toml("prod.toml", "retries = 8"))
+///     .read()?;
+/// let explanation = app.explain("retries")?;
+/// assert_eq!(explanation[0].value(), "8");
+/// assert_eq!(
+///     explanation.to_string(),
+///     "retries = 8   prod.toml:1:11\n  hides 5   base.toml:1:11\n  hides 3   default",
+/// );
+/// # Ok::<(), hotconf::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    path: String,
+    value: String,
+    candidates: Vec<Candidate>,
+}
+
+/// What one layer says of a setting.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    origin: Origin,
+    value: String,
+    layer: String,
+    note: Option<String>,
+}
+
+/// Explanations of several settings: a section, or the whole configuration.
+///
+/// Reads as a slice. `Display` prints one line per setting, or the block of the only one.
+#[derive(Clone, Debug)]
+pub struct Explanations(Vec<Explanation>);
+
+impl Explanation {
+    /// The setting's dotted path.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The value in force as TOML would write it, cut at 80 characters; `(secret)` of a secret.
+    ///
+    /// A table or a list may be put together from several layers, and then differs from each of them.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Where the value in force was set; the default where no source speaks of it.
+    pub fn origin(&self) -> Origin {
+        self.candidates.first().map_or_else(Origin::default_value, |c| c.origin.clone())
+    }
+
+    /// What each layer says, the winner first and the default last; empty where nobody says anything.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// What the value in force hides, nearest first: `shop.toml:3:1`, `default "5s"`.
+    pub(crate) fn hides(&self) -> Vec<String> {
+        let hidden = self.candidates.iter().skip(1);
+        hidden
+            .map(|c| match c.origin.is_default() {
+                true => format!("default {}", render::as_default(&c.value)),
+                false => c.origin.to_string(),
+            })
+            .collect()
+    }
+}
+
+impl Candidate {
+    /// Where the layer says it.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The value as TOML would write it, cut at 80 characters; `(secret)` of a secret.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// The name of the source; `default` of the type's own default.
+    pub fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    /// What there is to say of the spelling: another name was used, the field is deprecated.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}   {}", self.path, self.value, self.origin())?;
+        for (rank, candidate) in self.candidates.iter().enumerate() {
+            if rank > 0 {
+                write!(f, "\n  hides {}   {}", candidate.value, candidate.origin)?;
+            }
+            if let Some(note) = &candidate.note {
+                write!(f, "   ({note})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for Explanations {
+    type Target = [Explanation];
+
+    fn deref(&self) -> &[Explanation] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Explanations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [only] = &self.0[..] {
+            return only.fmt(f);
+        }
+        let lines: Vec<String> = self.0.iter().map(|e| format!("{} = {}", e.path, e.value)).collect();
+        let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(60);
+        for (at, (line, explanation)) in lines.iter().zip(&self.0).enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{line:width$}   {}", explanation.origin())?;
+        }
+        Ok(())
+    }
+}
+
+/// Explains every setting that has a place at present, in the order of the schema.
+pub(crate) fn explain_all(stack: &Stack, schema: &'static Schema) -> Explanations {
+    let docs = stack.docs();
+    let merged = super::merge::merge(&docs, schema, super::Policy::default());
+    let opened = super::merge::open(&docs, schema);
+    let mut all = Vec::new();
+    leaves(&merged.tree, schema, &mut |leaf| all.push(explanation(stack, &opened, leaf)));
+    Explanations(all)
+}
+
+/// Explains the setting or the section at `path`.
+///
+/// # Errors
+///
+/// A path that is not one, or that leads nowhere, with the nearest that does.
+pub(crate) fn explain(stack: &Stack, schema: &'static Schema, path: &str) -> Result<Explanations, Problem> {
+    let usage = |message: String| Problem::new(ProblemKind::Usage, path, message);
+    let steps = keys::split(path).map_err(|reason| usage(format!("not a path: {reason}")))?;
+    let steps = leaves::indexed(&steps);
+    let spot = schema.locate(&steps).map_err(|miss| {
+        let hint = did_you_mean(miss.suggestion(schema, &steps[miss.at]).as_deref());
+        usage(format!("there is no such setting{hint}"))
+    })?;
+    let asked = keys::split(&spot.path).unwrap_or_default();
+    let Explanations(mut all) = explain_all(stack, schema);
+    all.retain(|e| {
+        let keys = keys::split(&e.path).map(|keys| leaves::indexed(&keys)).unwrap_or_default();
+        keys.starts_with(&asked)
+    });
+    match all.is_empty() {
+        true => Err(usage("nothing is set there at present".into())),
+        false => Ok(Explanations(all)),
+    }
+}
+
+/// Adds to each problem of a value what that value hides.
+pub(crate) fn add_hides(problems: &mut [Problem], stack: &Stack, schema: &'static Schema) {
+    let wanting = |p: &Problem| !p.path.is_empty() && p.hides.is_empty() && p.origin.is_some();
+    if !problems.iter().any(wanting) {
+        return;
+    }
+    let all = explain_all(stack, schema);
+    let by_path: std::collections::HashMap<&str, &Explanation> =
+        all.iter().map(|e| (e.path.as_str(), e)).collect();
+    for problem in problems.iter_mut().filter(|p| wanting(p)) {
+        if let Some(explanation) = by_path.get(problem.path.as_str()) {
+            problem.hides = explanation.hides();
+        }
+    }
+}
+
+fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> Explanation {
+    let secret = leaf.field.is_some_and(is_secret);
+    let mut candidates = Vec::new();
+    // Elements of lists have no identity across layers: only the one in force is told.
+    if leaf.steps.iter().any(|step| matches!(step, Step::Element)) {
+        let layer = leaf.value.node().and_then(|(doc, _)| layer_of(stack, opened, doc));
+        if !leaf.value.is_absent() {
+            candidates.push(Candidate {
+                origin: leaf.value.origin(),
+                value: render(leaf.value, secret),
+                layer: layer.unwrap_or_default(),
+                note: None,
+            });
+        }
+    } else {
+        for said in said_by(opened, leaf.steps) {
+            let alias = said.alias.map(|name| format!("written as `{name}`"));
+            let deprecated = leaf.field.and_then(|field| field.deprecated).map(|_| "deprecated".to_owned());
+            let notes: Vec<String> = alias.into_iter().chain(deprecated).collect();
+            candidates.push(Candidate {
+                origin: said.origin,
+                value: render::render_node(said.doc, said.node, secret),
+                layer: stack.layer_of(said.owner).map_or_else(String::new, |l| stack.name(l).to_string()),
+                note: (!notes.is_empty()).then(|| notes.join(", ")),
+            });
+        }
+    }
+    let default = leaf.field.and_then(|field| default_text(field, secret));
+    if let Some(text) = &default {
+        candidates.push(Candidate {
+            origin: Origin::default_value(),
+            value: text.clone(),
+            layer: "default".into(),
+            note: None,
+        });
+    }
+    let value = match (leaf.value.is_absent(), default) {
+        (true, Some(text)) => text,
+        (true, None) => "(missing)".into(),
+        (false, _) => render(leaf.value, secret),
+    };
+    Explanation { path: leaf.path.to_owned(), value, candidates }
+}
+
+fn layer_of(stack: &Stack, opened: &super::merge::Opened, doc: &crate::value::Document) -> Option<String> {
+    let at = opened.docs.iter().position(|d| std::ptr::eq(&raw const **d, doc))?;
+    let layer = stack.layer_of(usize::from(opened.owners[at]))?;
+    Some(stack.name(layer).to_string())
+}
+
+/// The default as it is shown; `None` of a required field.
+fn default_text(field: &FieldMeta, secret: bool) -> Option<String> {
+    match field.default {
+        Fallback::Required => None,
+        Fallback::Shown(_) if secret => Some(render::SECRET.into()),
+        Fallback::Shown(text) | Fallback::Implicit(text) => Some(text.to_owned()),
+    }
+}
+
+/// Whether a field's value may be shown nowhere: a secret, or a container of secrets.
+fn is_secret(field: &FieldMeta) -> bool {
+    field.secret || field.ty.contains("Secret")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The bridge from a `clap` command line: only what was typed counts.
+
+use super::args::set;
+use super::text::Texts;
+use super::{BoxFuture, Context, Source, SourceError, SourceErrorKind, Update};
+use ::clap::parser::ValueSource;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Settings from a parsed `clap` command line.
+///
+/// Takes the arguments that were typed: a default or a variable that clap filled in is no setting, so
+/// that it does not override a file. An argument means the setting that its id names
+/// (`http.timeout`), or that [`map`](Clap::map) says; ids that name no setting are left alone. Not live.
+///
+/// ```
+/// use clap::{Arg, Command};
+/// use hotconf::{Clap, Hot, HotConf};
+///
+/// #[derive(Clone, HotConf)]
+/// struct Shop {
+///     #[hotconf(default = 3)]
+///     retries: u32,
+/// }
+///
+/// let command = Command::new("shop").arg(Arg::new("tries").long("tries").default_value("9"));
+/// let typed = command.clone().get_matches_from(["shop", "--tries", "5"]);
+/// let shop = Hot::<Shop>::builder().source(Clap::new(&typed).map("tries", "retries")).read()?;
+/// assert_eq!(shop.retries, 5);
+///
+/// let silent = command.get_matches_from(["shop"]);
+/// let shop = Hot::<Shop>::builder().source(Clap::new(&silent).map("tries", "retries")).read()?;
+/// assert_eq!(shop.retries, 3);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a source does nothing until it is given to a builder"]
+pub struct Clap {
+    /// Id and the texts that were typed.
+    typed: Vec<(String, Vec<String>)>,
+    maps: Vec<(String, String)>,
+}
+
+impl Clap {
+    /// The arguments that were typed.
+    pub fn new(matches: &::clap::ArgMatches) -> Self {
+        let mut typed = Vec::new();
+        for id in matches.ids() {
+            let id = id.as_str();
+            if matches.value_source(id) != Some(ValueSource::CommandLine) {
+                continue;
+            }
+            // A group has no raw values of its own: its members speak for themselves.
+            let Ok(Some(raw)) = matches.try_get_raw(id) else { continue };
+            let mut texts: Vec<String> = raw.map(|text| text.to_string_lossy().into_owned()).collect();
+            if let Ok(Some(flag)) = matches.try_get_one::<bool>(id) {
+                texts = vec![flag.to_string()];
+            } else if let Ok(Some(count)) = matches.try_get_one::<u8>(id)
+                && texts.is_empty()
+            {
+                texts = vec![count.to_string()];
+            }
+            typed.push((id.to_owned(), texts));
+        }
+        Self { typed, maps: Vec::new() }
+    }
+
+    /// Says which setting the argument `id` means.
+    pub fn map(mut self, id: impl Into<String>, path: impl Into<String>) -> Self {
+        self.maps.push((id.into(), path.into()));
+        self
+    }
+}
+
+impl Source for Clap {
+    fn describe(&self) -> Cow<'_, str> {
+        Cow::Borrowed("command line")
+    }
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        Box::pin(async move {
+            let (mut texts, mut problems) = (Texts::default(), Vec::new());
+            for (id, values) in &self.typed {
+                let mapped = self.maps.iter().find(|(from, _)| from == id).map(|(_, path)| path);
+                let path = mapped.unwrap_or(id);
+                if mapped.is_none() {
+                    let known = crate::schema::keys::split(path).ok().is_some_and(|keys| {
+                        keys.strip_prefix(cx.above()).is_some_and(|keys| cx.schema.locate(keys).is_ok())
+                    });
+                    if !known {
+                        continue;
+                    }
+                }
+                let value = match &values[..] {
+                    [one] => one.clone(),
+                    many => list(many),
+                };
+                let argument = format!("--{id}");
+                if let Err(problem) =
+                    set(&mut texts, cx.schema, cx.above(), &argument, "command line", path, &value)
+                {
+                    problems.push(problem);
+                }
+            }
+            if problems.is_empty() {
+                Ok(Update::documents(vec![Arc::new(texts.into_document("command line"))]))
+            } else {
+                Err(SourceError::problems(SourceErrorKind::Invalid, problems))
+            }
+        })
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+/// Several texts as one TOML list of strings.
+fn list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts
+        .iter()
+        .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")))
+        .collect();
+    format!("[{}]", quoted.join(", "))
+}

@@ -1,0 +1,152 @@
+//! Settings that arrive one by one as text: paths and texts → one document.
+//!
+//! Used by the environment and by arguments. A leaf keeps its text and the field's type reads it
+//! later; what is made of sections, and a list that layers join, is read here as one TOML value.
+
+use crate::error::{Problem, ProblemKind};
+use crate::origin::Origin;
+use crate::schema::Spot;
+use crate::schema::meta::{FieldMeta, Merge, Shape};
+use crate::value::{Builder, Document, Kind};
+
+/// The tables of a document in the making.
+#[derive(Default)]
+pub(super) struct Texts {
+    entries: Vec<(String, Node)>,
+}
+
+enum Node {
+    Table(Texts),
+    Text(String, Origin),
+    Value(Document, u32, Origin),
+}
+
+impl Texts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Sets what `path` leads to; a later text replaces an earlier one.
+    pub(super) fn put(
+        &mut self,
+        path: &[String],
+        field: Option<&'static FieldMeta>,
+        inside: bool,
+        text: &str,
+        origin: Origin,
+    ) -> Result<(), Problem> {
+        let whole = !inside
+            && field.is_some_and(|field| match field.shape {
+                Shape::Leaf => field.merge != Merge::Replace && text.trim_start().starts_with('['),
+                _ => true,
+            });
+        let node = if whole {
+            let secret = field.is_some_and(|field| field.secret);
+            let (doc, node) = toml_value(text, path, &origin, secret)?;
+            Node::Value(doc, node, origin)
+        } else {
+            Node::Text(text.to_owned(), origin)
+        };
+        self.insert(path, node);
+        Ok(())
+    }
+
+    fn insert(&mut self, path: &[String], node: Node) {
+        let Some((key, rest)) = path.split_first() else { return };
+        let at = self.entries.iter().position(|(k, _)| k == key);
+        if rest.is_empty() {
+            match at {
+                Some(at) => self.entries[at].1 = node,
+                None => self.entries.push((key.clone(), node)),
+            }
+            return;
+        }
+        let at = at.unwrap_or_else(|| {
+            self.entries.push((key.clone(), Node::Table(Self::default())));
+            self.entries.len() - 1
+        });
+        if !matches!(self.entries[at].1, Node::Table(_)) {
+            self.entries[at].1 = Node::Table(Self::default());
+        }
+        if let Node::Table(table) = &mut self.entries[at].1 {
+            table.insert(rest, node);
+        }
+    }
+
+    /// The document that says all of it.
+    pub(super) fn into_document(self, name: &str) -> Document {
+        let mut builder = Builder::keyed(name);
+        self.write(&mut builder);
+        builder.finish()
+    }
+
+    fn write(self, builder: &mut Builder) {
+        let open = builder.table(0);
+        let count = self.entries.len();
+        for (key, node) in self.entries {
+            match node {
+                Node::Table(table) => {
+                    builder.key_owned(0, &key);
+                    table.write(builder);
+                }
+                Node::Text(text, origin) => {
+                    let place = builder.place(origin);
+                    builder.key_owned(place, &key);
+                    builder.str_owned(Kind::Text, place, &text);
+                }
+                Node::Value(doc, node, origin) => {
+                    let place = builder.place(origin);
+                    builder.key_owned(place, &key);
+                    builder.copy(place, &doc, node);
+                }
+            }
+        }
+        builder.close(open, count);
+    }
+}
+
+/// Whether a text may stand at a spot: a section takes an inline table, and nothing else.
+pub(super) fn takes_text(spot: &Spot, text: &str) -> bool {
+    spot.schema.is_none() || text.trim_start().starts_with('{')
+}
+
+/// Reads a text as one TOML value; the syntax error does not show it.
+#[cfg(feature = "toml")]
+fn toml_value(
+    text: &str,
+    path: &[String],
+    origin: &Origin,
+    _secret: bool,
+) -> Result<(Document, u32), Problem> {
+    use crate::format::{Format, parse};
+    let path = crate::schema::keys::join(path.iter().map(String::as_str));
+    let source = format!("v = {text}");
+    let doc = parse(Format::Toml, origin.source(), source.as_bytes()).map_err(|problems| {
+        let reason = problems.first().map_or("", |p| p.message()).to_owned();
+        let message = format!("expected one TOML value, such as `[1, 2]` or `{{ a = 1 }}`: {reason}");
+        Problem::new(ProblemKind::Syntax, path.clone(), message).at(origin.clone())
+    })?;
+    let mut entries = doc.entries(Document::ROOT);
+    match (entries.next(), entries.next()) {
+        (Some((_, node)), None) => {
+            drop(entries);
+            Ok((doc, node))
+        }
+        _ => {
+            let message = "expected one TOML value, found several lines of them";
+            Err(Problem::new(ProblemKind::Syntax, path, message).at(origin.clone()))
+        }
+    }
+}
+
+#[cfg(not(feature = "toml"))]
+fn toml_value(
+    _text: &str,
+    path: &[String],
+    origin: &Origin,
+    _secret: bool,
+) -> Result<(Document, u32), Problem> {
+    let path = crate::schema::keys::join(path.iter().map(String::as_str));
+    let message = "lists and tables as text need the feature `toml`";
+    Err(Problem::new(ProblemKind::Usage, path, message).at(origin.clone()))
+}
