@@ -11,7 +11,7 @@
 
 use super::piece::{Found, Good, Target, Told, Wanted, What, examine};
 use super::resolve::{End, FileId, Trail};
-use super::settle::{Decision, HELD, LONG_HELD, Outcome, Settle, Sign, Trust};
+use super::settle::{Decision, HELD, LONG_HELD, Outcome, Seen, Settle, Sign, Trust};
 use crate::source::{Context, Hint, Inbox, SourceError, SourceErrorKind, Stirring, Update, Watching};
 use std::collections::HashSet;
 use std::future::Future;
@@ -143,7 +143,11 @@ impl<T: Target> Followed<T> {
         let now = cx.now();
         cx.activity().read(now, found.parses);
         if trust != Trust::Whole {
-            // What was said while it was read may mean that a writer is at work.
+            // What was said up to the read may mean that a writer was at work, however late the thread
+            // is that tells it.
+            if found.seen != Seen::Same {
+                cx.services().catch_up();
+            }
             for (at, hint) in self.inbox.drain() {
                 self.take(at, &hint);
             }
