@@ -18,6 +18,9 @@ pub(crate) trait Services: Send + Sync + 'static {
     /// Watches directories and files; hints go to `inbox` until the returned guard drops.
     /// Paths that could not be watched are named, and are left to the content poll.
     fn watch(&self, paths: &[PathBuf], inbox: &Arc<Inbox>) -> (Watching, Vec<WatchFailure>);
+    /// Returns once every event that the kernel had queued at the call lies in its inboxes. What was read
+    /// before the call can then be judged by them.
+    fn catch_up(&self) {}
     /// Runs long work on a worker; the future ends with it.
     fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
     /// The beat of the content poll, aligned for all sources: the next instant that is a multiple of

@@ -21,6 +21,7 @@ pub use args::Args;
 #[cfg(feature = "clap")]
 pub use clap::Clap;
 pub use combinators::SourceExt;
+pub(crate) use context::{Activity, Group, Hint, Inbox, Interest, Services, WatchFailure, Watching};
 pub use context::{Context, Stirring};
 pub(crate) use context::{Activity, Group, Hint, Inbox, Interest, Services, WatchFailure, Watching};
 pub use env::Env;

@@ -53,7 +53,7 @@ impl Desk {
 
     fn text(&mut self) -> Option<String> {
         self.glance().map(|answer| match answer {
-            Ok(Update { content: Content::Documents(docs), .. }) => docs[0].text().to_owned(),
+            Ok(Update { content: Content::Documents(docs), .. }) => docs[0].doc.text().to_owned(),
             Ok(_) => "absent".to_owned(),
             Err(error) => error.to_string(),
         })

@@ -6,14 +6,14 @@
 
 use super::Candidate;
 use super::followed::Followed;
-use super::piece::{Good, Lack, Piece, Pieces, Target};
+use super::piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use super::resolve::{Trail, resolve};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
-use crate::schema::meta::Schema;
-use crate::source::{BoxFuture, Context, Source, SourceError, Update};
-use crate::value::Document;
+use crate::source::{BoxFuture, Context, Source, SourceError, Update, env};
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -94,12 +94,7 @@ impl Target for Variables {
         Ok(Pieces { pieces: vec![Piece::read(&self.file.path, &self.file.name, max)?], rank: 0 })
     }
 
-    fn parse(
-        &self,
-        schema: &'static Schema,
-        pieces: &Pieces,
-        _: Option<&Good>,
-    ) -> Result<Vec<Arc<Document>>, Vec<Problem>> {
+    fn parse(&self, wanted: &Wanted, pieces: &Pieces, _: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
         let name = &self.file.name;
         let mut variables = Vec::new();
         for piece in &pieces.pieces {
@@ -109,21 +104,32 @@ impl Target for Variables {
             })?;
             variables.extend(parse(name, text)?);
         }
-        document(schema, &self.prefix, name, variables).map(|doc| vec![Arc::new(doc)])
+        document(wanted, &self.prefix, name, variables)
     }
 }
 
 /// A variable's name, its value, and the line on which it stands.
 type Variable = (String, String, u32);
 
-/// Asks the environment's mapping what the variables mean.
+/// Asks the environment's mapping what the variables mean. Of a name that is set twice the last holds,
+/// as it would in a shell.
 fn document(
-    schema: &'static Schema,
+    wanted: &Wanted,
     prefix: &str,
-    name: &Arc<str>,
+    file: &Arc<str>,
     variables: Vec<Variable>,
-) -> Result<Document, Vec<Problem>> {
-    crate::source::env::document(schema, prefix, name, variables)
+) -> Result<Parsed, Vec<Problem>> {
+    let mut lines = HashMap::new();
+    let mut last = HashMap::new();
+    for (name, value, line) in variables {
+        lines.insert(name.clone(), line);
+        last.insert(OsString::from(name), OsString::from(value));
+    }
+    let origin = |name: &str| Origin::line(file.clone(), lines.get(name).copied().unwrap_or(1), 1);
+    let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
+    env::document(wanted.schema, &wanted.above, prefix, last, file, origin)
+        .map(|(doc, warnings)| Parsed { docs: vec![Arc::new(doc)], warnings })
+        .map_err(SourceError::into_problems)
 }
 
 /// Reads the lines of a `.env` file. A message quotes no value: it may be a secret.

@@ -9,9 +9,9 @@
 //! 3. Events are a wake-up, bytes are the truth: what is told is a difference to what was told last,
 //!    good or bad, so that a bad file put back to its old bytes is told as healthy.
 
-use super::piece::{Found, Good, Target, Told, What, examine};
+use super::piece::{Found, Good, Target, Told, Wanted, What, examine};
 use super::resolve::{End, FileId, Trail};
-use super::settle::{Decision, HELD, LONG_HELD, Outcome, Settle, Sign, Trust};
+use super::settle::{Decision, HELD, LONG_HELD, Outcome, Seen, Settle, Sign, Trust};
 use crate::source::{Context, Hint, Inbox, SourceError, SourceErrorKind, Stirring, Update, Watching};
 use std::collections::HashSet;
 use std::future::Future;
@@ -143,7 +143,11 @@ impl<T: Target> Followed<T> {
         let now = cx.now();
         cx.activity().read(now, found.parses);
         if trust != Trust::Whole {
-            // What was said while it was read may mean that a writer is at work.
+            // What was said up to the read may mean that a writer was at work, however late the thread
+            // is that tells it.
+            if found.seen != Seen::Same {
+                cx.services().catch_up();
+            }
             for (at, hint) in self.inbox.drain() {
                 self.take(at, &hint);
             }
@@ -163,6 +167,7 @@ impl<T: Target> Followed<T> {
             return None;
         }
         self.stirring = None;
+        found.warnings.into_iter().for_each(|warning| cx.warn(warning));
         self.told = found.what.told();
         Some(match found.what {
             What::Good(good) => {
@@ -180,16 +185,16 @@ impl<T: Target> Followed<T> {
 
     /// Examines the target here, or on a worker where that takes long. `None`: the worker gave up.
     async fn examine(&self, cx: &Context) -> Option<Found> {
-        let (schema, max) = (cx.schema, cx.max_bytes);
+        let wanted = Wanted { schema: cx.schema, above: cx.above().to_vec(), max: cx.max_bytes };
         if self.target.weight() <= LONG {
-            return Some(examine(&*self.target, schema, max, self.good.as_ref(), &self.told));
+            return Some(examine(&*self.target, &wanted, self.good.as_ref(), &self.told));
         }
         let found = Arc::new(Mutex::new(None));
         let (target, good, told) = (self.target.clone(), self.good.clone(), self.told.clone());
         let place = found.clone();
         cx.services()
             .offload(Box::new(move || {
-                let result = examine(&*target, schema, max, good.as_ref(), &told);
+                let result = examine(&*target, &wanted, good.as_ref(), &told);
                 *crate::sync::lock(&place) = Some(result);
             }))
             .await;

@@ -26,11 +26,9 @@ pub use secrets_dir::SecretsDir;
 use crate::error::{Problem, ProblemKind};
 use crate::format::Format;
 use crate::origin::Origin;
-use crate::schema::meta::Schema;
 use crate::source::{BoxFuture, Context, Source, SourceError, Update};
-use crate::value::Document;
 use followed::Followed;
-use piece::{Good, Lack, Piece, Pieces, Target};
+use piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use resolve::{End, Trail, resolve};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -104,7 +102,10 @@ impl File {
     fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, kind: Kind) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| Candidate::new(path.as_ref())).collect();
         let name = paths.iter().map(|path| &*path.name).collect::<Vec<_>>().join(" or ");
-        Self { followed: Followed::new(Paths { paths, name, kind, format: None }), checked_mount: false }
+        Self {
+            followed: Followed::new(Paths { candidates: paths, name, kind, format: None }),
+            checked_mount: false,
+        }
     }
 
     fn warn_of_mount(&mut self, cx: &Context) {
@@ -167,7 +168,7 @@ impl Candidate {
 
 /// The paths of a [`File`].
 struct Paths {
-    paths: Vec<Candidate>,
+    candidates: Vec<Candidate>,
     /// All of them, for errors.
     name: String,
     kind: Kind,
@@ -177,7 +178,7 @@ struct Paths {
 impl Paths {
     /// The first path that is there, and where it leads.
     fn chosen(&self) -> Option<(usize, End)> {
-        (0..self.paths.len()).find_map(|rank| match resolve(&self.paths[rank].path).end {
+        (0..self.candidates.len()).find_map(|rank| match resolve(&self.candidates[rank].path).end {
             End::Missing => None,
             end => Some((rank, end)),
         })
@@ -196,7 +197,7 @@ impl Target for Paths {
 
     fn trail(&self) -> Trail {
         let mut trail = Trail::empty();
-        for candidate in &self.paths {
+        for candidate in &self.candidates {
             let mut next = resolve(&candidate.path);
             let end = std::mem::replace(&mut next.end, End::Missing);
             trail.join(next);
@@ -219,12 +220,13 @@ impl Target for Paths {
     }
 
     fn is_single(&self) -> bool {
-        self.paths.len() == 1 && !(self.is_dir(&self.paths[0].path) && self.paths[0].path.is_dir())
+        self.candidates.len() == 1
+            && !(self.is_dir(&self.candidates[0].path) && self.candidates[0].path.is_dir())
     }
 
     fn weight(&self) -> u64 {
         // The common case costs one question and no walk.
-        if let [only] = &self.paths[..]
+        if let [only] = &self.candidates[..]
             && !self.is_dir(&only.path)
         {
             return std::fs::metadata(&only.path).map_or(0, |meta| meta.len());
@@ -237,7 +239,7 @@ impl Target for Paths {
     }
 
     fn read(&self, max: usize) -> Result<Pieces, Lack> {
-        for (rank, candidate) in self.paths.iter().enumerate() {
+        for (rank, candidate) in self.candidates.iter().enumerate() {
             let (name, path) = (&candidate.name, &candidate.path);
             if self.is_dir(path) && (self.kind == Kind::Dir || path.is_dir()) {
                 match fragments::read(path, Path::new(&**name), max, fragments::is_fragment) {
@@ -246,20 +248,15 @@ impl Target for Paths {
                 }
             }
             match Piece::read(path, name, max) {
-                Err(Lack::Lacking { absent: true, .. }) if self.paths.len() > 1 => {}
+                Err(Lack::Lacking { absent: true, .. }) if self.candidates.len() > 1 => {}
                 piece => return Ok(Pieces { pieces: vec![piece?], rank }),
             }
         }
-        let why = if self.paths.len() > 1 { "none of them exists" } else { "does not exist" };
+        let why = if self.candidates.len() > 1 { "none of them exists" } else { "does not exist" };
         Err(Lack::Lacking { name: Arc::from(&*self.name), why: why.to_owned(), absent: true })
     }
 
-    fn parse(
-        &self,
-        _: &'static Schema,
-        pieces: &Pieces,
-        known: Option<&Good>,
-    ) -> Result<Vec<Arc<Document>>, Vec<Problem>> {
+    fn parse(&self, _: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
         let (mut docs, mut problems) = (Vec::new(), Vec::new());
         for piece in &pieces.pieces {
             let same =
@@ -280,7 +277,7 @@ impl Target for Paths {
                 Err(more) => problems.extend(more),
             }
         }
-        if problems.is_empty() { Ok(docs) } else { Err(problems) }
+        if problems.is_empty() { Ok(Parsed { docs, ..Parsed::default() }) } else { Err(problems) }
     }
 }
 

@@ -42,12 +42,24 @@ pub(super) trait Target: Send + Sync + 'static {
     fn read(&self, max: usize) -> Result<Pieces, Lack>;
 
     /// Makes documents of the pieces; `known` has those of pieces that did not change.
-    fn parse(
-        &self,
-        schema: &'static Schema,
-        pieces: &Pieces,
-        known: Option<&Good>,
-    ) -> Result<Vec<Arc<Document>>, Vec<Problem>>;
+    fn parse(&self, wanted: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>>;
+}
+
+/// What the documents are for: names of variables are made from it.
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) schema: &'static Schema,
+    /// Keys that stand above the schema in what the source brings.
+    pub(super) above: Vec<String>,
+    /// Largest document that is read.
+    pub(super) max: usize,
+}
+
+/// The documents, lowest first, and what the user should know of them.
+#[derive(Default)]
+pub(super) struct Parsed {
+    pub(super) docs: Vec<Arc<Document>>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// What was read at one time.
@@ -109,6 +121,7 @@ pub(super) struct Found {
     pub(super) seen: Seen,
     pub(super) what: What,
     pub(super) parses: u64,
+    pub(super) warnings: Vec<String>,
 }
 
 /// What there is to tell.
@@ -189,12 +202,11 @@ fn shrank(good: &Good, prints: &[(Arc<str>, Print)], rank: usize) -> bool {
 /// Reads `target` and compares it with what was told.
 pub(super) fn examine<T: Target + ?Sized>(
     target: &T,
-    schema: &'static Schema,
-    max: usize,
+    wanted: &Wanted,
     good: Option<&Good>,
     told: &Told,
 ) -> Found {
-    let pieces = match target.read(max) {
+    let pieces = match target.read(wanted.max) {
         Ok(pieces) => pieces,
         Err(Lack::Lacking { name, why, absent }) => return lacking(&name, why, absent, told),
         Err(Lack::Unsteady) => {
@@ -211,7 +223,12 @@ pub(super) fn examine<T: Target + ?Sized>(
     {
         // Back to the exact bytes after trouble is news, and needs no parser.
         let seen = if matches!(told, Told::Good) { Seen::Same } else { content(&pieces, &prints, true) };
-        return Found { seen, what: What::Good(Good { stamp: pieces.stamp(), ..good.clone() }), parses: 0 };
+        return Found {
+            seen,
+            what: What::Good(Good { stamp: pieces.stamp(), ..good.clone() }),
+            parses: 0,
+            warnings: Vec::new(),
+        };
     }
     // An empty file is a document where it is empty from the start; later it means that somebody is
     // about to write it, or that it was lost.
@@ -224,33 +241,43 @@ pub(super) fn examine<T: Target + ?Sized>(
     if let Told::Invalid(last, problems) = told
         && *last == digest
     {
-        return Found { seen: Seen::Same, what: What::Invalid(digest, problems.clone()), parses: 0 };
+        return Found {
+            seen: Seen::Same,
+            what: What::Invalid(digest, problems.clone()),
+            parses: 0,
+            warnings: Vec::new(),
+        };
     }
-    parsed(target, schema, &pieces, prints, good)
+    parsed(target, wanted, &pieces, prints, good)
 }
 
 /// Parses, and says what came of it.
 fn parsed<T: Target + ?Sized>(
     target: &T,
-    schema: &'static Schema,
+    wanted: &Wanted,
     pieces: &Pieces,
     prints: Vec<(Arc<str>, Print)>,
     good: Option<&Good>,
 ) -> Found {
     let is_known = |print| good.is_some_and(|good| good.prints.contains(print));
     let parses = prints.iter().filter(|print| !is_known(*print)).count() as u64;
-    match target.parse(schema, pieces, good) {
-        Ok(docs) => {
+    match target.parse(wanted, pieces, good) {
+        Ok(Parsed { docs, warnings }) => {
             let seen = match good {
                 Some(good) if shrank(good, &prints, pieces.rank) => Seen::Shrunk,
                 _ => content(pieces, &prints, true),
             };
             let good = Good { prints, docs, rank: pieces.rank, stamp: pieces.stamp() };
-            Found { seen, what: What::Good(good), parses }
+            Found { seen, what: What::Good(good), parses, warnings }
         }
         Err(problems) => {
             let digest = digest(&prints, pieces.rank);
-            Found { seen: content(pieces, &prints, false), what: What::Invalid(digest, problems), parses }
+            Found {
+                seen: content(pieces, &prints, false),
+                what: What::Invalid(digest, problems),
+                parses,
+                warnings: Vec::new(),
+            }
         }
     }
 }
@@ -266,7 +293,7 @@ fn lacking(name: &Arc<str>, why: String, absent: bool, told: &Told) -> Found {
         Seen::Lacking
     };
     let problem = Problem::new(ProblemKind::Unreadable, "", why).at(Origin::whole(name.clone()));
-    Found { seen, what: What::Lacking { problem, absent }, parses: 0 }
+    Found { seen, what: What::Lacking { problem, absent }, parses: 0, warnings: Vec::new() }
 }
 
 /// What tells one trouble from another.

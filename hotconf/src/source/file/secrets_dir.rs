@@ -2,14 +2,13 @@
 
 use super::followed::Followed;
 use super::fragments;
-use super::piece::{Good, Lack, Piece, Pieces, Target};
+use super::piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use super::resolve::{End, Trail, resolve};
 use super::{Candidate, follow_links};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
-use crate::schema::meta::Schema;
 use crate::source::{BoxFuture, Context, Source, SourceError, Update};
-use crate::value::{Builder, Document, Kind};
+use crate::value::{Builder, Kind};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -105,12 +104,7 @@ impl Target for Secrets {
         Ok(Pieces { pieces, rank: 0 })
     }
 
-    fn parse(
-        &self,
-        _: &'static Schema,
-        pieces: &Pieces,
-        _: Option<&Good>,
-    ) -> Result<Vec<Arc<Document>>, Vec<Problem>> {
+    fn parse(&self, _: &Wanted, pieces: &Pieces, _: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
         let mut root = BTreeMap::new();
         let mut problems = Vec::new();
         for piece in &pieces.pieces {
@@ -123,7 +117,7 @@ impl Target for Secrets {
         }
         let mut builder = Builder::keyed(self.dir.name.clone());
         fill(&mut builder, &root);
-        Ok(vec![Arc::new(builder.finish())])
+        Ok(Parsed { docs: vec![Arc::new(builder.finish())], ..Parsed::default() })
     }
 }
 

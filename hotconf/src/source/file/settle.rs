@@ -102,8 +102,17 @@ pub(super) enum Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Settle {
     window: Option<Window>,
-    /// Files that were modified and not closed, with their last modification.
-    open: Vec<(PathBuf, Instant)>,
+    /// Files that are being written.
+    open: Vec<Hold>,
+}
+
+/// A file that was modified and not closed.
+#[derive(Debug)]
+struct Hold {
+    path: PathBuf,
+    /// Its first and its last modification since it was last closed.
+    first: Instant,
+    last: Instant,
 }
 
 #[derive(Debug)]
@@ -125,8 +134,10 @@ struct Window {
     lacking: bool,
     /// Somebody asked: the next read is told, whatever it finds.
     demanded: bool,
-    /// A peek has been made.
+    /// A peek has been made into what is held now.
     peeked: bool,
+    /// Since when it is missing, emptied or unreadable, with nobody at work on it.
+    trouble: Option<Instant>,
     /// The first read for which all writers had closed.
     read: Option<Instant>,
     /// There is reason to think that a change is coming.
@@ -146,6 +157,7 @@ impl Window {
             lacking: false,
             demanded: false,
             peeked: false,
+            trouble: None,
             read: None,
             stirs: false,
         }
@@ -169,15 +181,20 @@ impl Settle {
             Sign::Closed | Sign::Touched => {}
         }
         match sign {
-            Sign::Written => match self.open.iter_mut().find(|(open, _)| open == path) {
-                Some((_, last)) => *last = at,
-                None => self.open.push((path.to_owned(), at)),
+            Sign::Written => match self.open.iter_mut().find(|hold| hold.path == path) {
+                Some(hold) => hold.last = at,
+                None => self.open.push(Hold { path: path.to_owned(), first: at, last: at }),
             },
-            Sign::Whole | Sign::Closed | Sign::Gone => self.open.retain(|(open, _)| open != path),
+            Sign::Whole | Sign::Closed | Sign::Gone => self.open.retain(|hold| hold.path != path),
             Sign::Lost => self.open.clear(),
             Sign::Created | Sign::Touched => {}
         }
+        if !matches!(sign, Sign::Gone | Sign::Touched) {
+            // Somebody is at work on it: what was missing may be there now.
+            window.trouble = None;
+        }
         if self.open.is_empty() {
+            window.peeked = false;
             window.ceiling.get_or_insert(at + CEILING);
         }
     }
@@ -204,9 +221,10 @@ impl Settle {
     /// What to do at `now`; `alone`: the configuration follows this one file and no other.
     pub(super) fn decide(&mut self, now: Instant, alone: bool) -> Decision {
         let Some(window) = &self.window else { return Decision::Idle };
-        self.open.retain(|(_, last)| now < *last + HELD);
-        if let Some(release) = self.open.iter().map(|(_, last)| *last + HELD).max() {
-            let peek = window.first + TROUBLE;
+        self.open.retain(|hold| now < hold.last + HELD);
+        if let Some(release) = self.open.iter().map(|hold| hold.last + HELD).max() {
+            let first = self.open.iter().map(|hold| hold.first).min().unwrap_or(now);
+            let peek = first + TROUBLE;
             return match window.peeked {
                 false if now >= peek => Decision::Read(Trust::Peek),
                 false => Decision::Wait(release.min(peek)),
@@ -236,8 +254,10 @@ impl Settle {
             return if trouble { Outcome::Deliver } else { Outcome::Wait };
         }
         let demanded = std::mem::take(&mut window.demanded);
-        let read = *window.read.get_or_insert(now);
-        let since = if matches!(seen, Seen::Content { .. }) { read } else { window.first };
+        let since = match seen {
+            Seen::Shrunk | Seen::Lacking => *window.trouble.get_or_insert(window.last),
+            _ => *window.read.get_or_insert(now),
+        };
         let late = demanded || now >= since + TROUBLE;
         let wait = match seen {
             Seen::Same if demanded => None,
@@ -261,7 +281,7 @@ impl Settle {
             }
             Seen::Shrunk | Seen::Lacking => {
                 (window.lacking, window.suspect) = (true, None);
-                Some(window.first + TROUBLE)
+                Some(since + TROUBLE)
             }
             Seen::Unsteady => Some(now + QUIET),
         };
