@@ -42,13 +42,13 @@ pub struct Hot<T: HotConf> {
 }
 
 /// What all clones of a handle share; its drop stops the engine's part.
-struct Shared<T> {
+struct Shared<T: HotConf> {
     topic: Arc<Topic<T>>,
     /// None for a fixed value.
     remote: Option<Remote>,
 }
 
-impl<T> Drop for Shared<T> {
+impl<T: HotConf> Drop for Shared<T> {
     fn drop(&mut self) {
         // Here and now, not when the engine comes to it: no call starts after the drop, and every watch
         // ends, even where this was the engine's last handle.

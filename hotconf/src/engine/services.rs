@@ -44,6 +44,13 @@ impl Services for EngineServices {
         watcher.watch(paths, inbox)
     }
 
+    fn catch_up(&self) {
+        let watcher = lock(&self.watcher).clone();
+        if let Some(watcher) = watcher {
+            watcher.catch_up();
+        }
+    }
+
     fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
         let (done, finished) = tokio::sync::oneshot::channel();
         self.workers.submit(Box::new(move || {

@@ -80,7 +80,7 @@ impl<T> Snapshot<T> {
         numbers.start += self.0.scope.base;
         numbers.end += self.0.scope.base;
         let mut path = self.0.meta.index.path_of(&numbers).to_owned();
-        if let Some(entry) = field.__entry() {
+        if let Some(entry) = field.__key() {
             keys::push(&mut path, entry);
         }
         path
