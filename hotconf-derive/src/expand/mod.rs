@@ -135,7 +135,8 @@ fn gates(input: &Input) -> Vec<WherePredicate> {
     let mut seen = HashSet::new();
     let mut gates = Vec::new();
     let mut gate = |ty: &Type, name: &str| {
-        if !generic(ty) && seen.insert(types::text(ty)) {
+        // A section in itself is reported by `check`; as a bound it would be an endless one.
+        if !generic(ty) && !types::path_ends(ty, &input.ident) && seen.insert(types::text(ty)) {
             let span = ty.span().resolved_at(Span::call_site());
             let (p, name) = (input.private_at(span), Ident::new(name, span));
             gates.push(parse_quote_spanned!(span=> #ty: #p::#name));
