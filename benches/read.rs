@@ -101,7 +101,17 @@ fn main() {
         || table("beside a writer every 10 us"),
     );
     config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
-    let cases =
-        ["empty", "atomic", "live u64", "live bool", "live char", "live Duration", "live Option<u32>", "reader", "load", "arc_swap load"];
+    let cases = [
+        "empty",
+        "atomic",
+        "live u64",
+        "live bool",
+        "live char",
+        "live Duration",
+        "live Option<u32>",
+        "reader",
+        "load",
+        "arc_swap load",
+    ];
     print_instructions("one read, the loop included", &cases.map(|c| (c, 100_000)));
 }

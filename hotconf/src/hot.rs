@@ -3,7 +3,7 @@
 use crate::builder::Builder;
 use crate::engine::{Remote, Started};
 use crate::error::Error;
-use crate::layer::{Explanations};
+use crate::layer::Explanations;
 use crate::load::HotConf;
 use crate::observe::{Events, Status};
 use crate::origin::Origin;

@@ -123,12 +123,12 @@ pub use origin::Origin;
 pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
 pub use schema::{Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total};
 pub use secret::Secret;
-pub use source::{
-    Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source, SourceError,
-    SourceErrorKind, SourceExt, Stirring, Update, Verdict,
-};
 #[cfg(feature = "clap")]
 pub use source::Clap;
+pub use source::{
+    Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source,
+    SourceError, SourceErrorKind, SourceExt, Stirring, Update, Verdict,
+};
 pub use subscribe::{Change, Subscription, Watch};
 pub use units::ByteSize;
 pub use value::Value;

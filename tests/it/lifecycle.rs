@@ -52,7 +52,13 @@ fn watches() -> (usize, usize) {
 fn until(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(3);
     while !holds() {
-        assert!(Instant::now() < end, "{what}: {} threads, {} descriptors, {:?}", threads(), descriptors(), watches());
+        assert!(
+            Instant::now() < end,
+            "{what}: {} threads, {} descriptors, {:?}",
+            threads(),
+            descriptors(),
+            watches()
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
 }

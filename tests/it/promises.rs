@@ -61,8 +61,11 @@ fn a_reader_never_sees_two_versions_mixed() {
 fn two_files_renamed_one_after_the_other_come_in_one_version() {
     let dir = Dir::new();
     let (low, high) = (dir.file("low.toml", "n = 1\nother = 1"), dir.file("high.toml", "n = 1"));
-    let config =
-        Hot::<Small>::builder().source(File::new(&low)).source(File::new(&high)).blocking_start().expect("loaded");
+    let config = Hot::<Small>::builder()
+        .source(File::new(&low))
+        .source(File::new(&high))
+        .blocking_start()
+        .expect("loaded");
     let mut events = config.events();
     replace(&low, "n = 1\nother = 2");
     std::thread::sleep(Duration::from_millis(5));
@@ -187,7 +190,8 @@ fn one_broken_file_does_not_block_another_source() {
     let dir = Dir::new();
     let path = dir.file("app.toml", "n = 5");
     let (inline, handle) = Inline::channel("over", hotconf::Format::Toml, "other = 1");
-    let config = Hot::<Small>::builder().source(File::new(&path)).source(inline).blocking_start().expect("loaded");
+    let config =
+        Hot::<Small>::builder().source(File::new(&path)).source(inline).blocking_start().expect("loaded");
     let mut events = config.events();
     replace(&path, "n = \"many\"");
     rejected(&mut events);
@@ -353,7 +357,8 @@ fn a_callback_that_hangs_delays_neither_the_next_version_nor_other_callbacks() {
         let _ = held.lock().expect("no panic").recv();
     });
     let (told, heard) = mpsc::channel();
-    let _other = config.on_change(Small::FIELDS.n, move |change| told.send(*change.new()).expect("listening"));
+    let _other =
+        config.on_change(Small::FIELDS.n, move |change| told.send(*change.new()).expect("listening"));
     for n in 2..5 {
         handle.set(format!("n = {n}"));
         config.blocking_reload().expect("good");

@@ -89,7 +89,8 @@ fn a_copy_over_is_followed() {
 #[test]
 fn sed_in_place_is_followed() {
     saved_by(|dir, _, text| {
-        let n = text.lines().next().expect("a line").trim_start_matches("a = ").parse::<u64>().expect("a number");
+        let n =
+            text.lines().next().expect("a line").trim_start_matches("a = ").parse::<u64>().expect("a number");
         let script = format!(
             "sed -i -e 's/^a = .*/a = {n}/' -e 's/^b = .*/b = {}/' -e 's/^check = .*/check = {}/' conf/app.toml",
             n * 7,
@@ -274,8 +275,11 @@ fn a_link_to_a_file_in_another_directory_is_followed_there() {
     std::fs::create_dir(dir.path().join("conf")).expect("a directory");
     let link = dir.path().join("conf/app.toml");
     std::os::unix::fs::symlink(&target, &link).expect("a link");
-    let config =
-        Hot::<Pair>::builder().poll(Duration::ZERO).source(File::new(&link)).blocking_start().expect("loaded");
+    let config = Hot::<Pair>::builder()
+        .poll(Duration::ZERO)
+        .source(File::new(&link))
+        .blocking_start()
+        .expect("loaded");
     let mut events = config.events();
     std::fs::write(&target, pair(2)).expect("a write");
     in_force(&config, &mut events, 2);

@@ -148,7 +148,11 @@ mod tests {
 
     /// Walks a history: documents are `source * 100 + revision`; a candidate is bad while it holds a
     /// document named in `bad`. Returns what was tried, and what each source has in force at the end.
-    fn walk(sources: usize, bad: &[u32], history: &[&[(usize, u32)]]) -> (Vec<Vec<u32>>, Vec<u32>, Vec<String>) {
+    fn walk(
+        sources: usize,
+        bad: &[u32],
+        history: &[&[(usize, u32)]],
+    ) -> (Vec<Vec<u32>>, Vec<u32>, Vec<String>) {
         let mut control = Control::new((0..sources).map(|s| s as u32 * 100).collect());
         let (mut tried, mut told) = (Vec::new(), Vec::new());
         for window in history {
@@ -156,8 +160,11 @@ mod tests {
             while let Some(effect) = effects.pop() {
                 match effect {
                     Effect::Try(candidate) => {
-                        let judged =
-                            if candidate.iter().any(|d| bad.contains(d)) { Judged::Bad } else { Judged::Good };
+                        let judged = if candidate.iter().any(|d| bad.contains(d)) {
+                            Judged::Bad
+                        } else {
+                            Judged::Good
+                        };
                         tried.push(candidate);
                         effects = control.step(Input::Judged(judged));
                     }

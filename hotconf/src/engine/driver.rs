@@ -5,8 +5,8 @@
 
 use super::judge::{Base, Candidate, Refused, judge};
 use super::launch::named;
-use super::race::{Either, race};
 use super::pull::{Answer, Arrival, Order};
+use super::race::{Either, race};
 use super::remote::Command;
 use super::workers::Workers;
 use crate::control::{Control, Effect, Input, Judged, Pending};
@@ -254,8 +254,10 @@ impl<T: HotConf> Driver<T> {
             return None;
         }
         if let Some(late) = waiting.iter().min() {
-            let problem = Problem::new(ProblemKind::Unreadable, "", format!("gave no answer within {RELOAD:?}"));
-            let error = Error::problems_in("this reload", vec![named(problem, &self.plan.sources[*late].name)]);
+            let problem =
+                Problem::new(ProblemKind::Unreadable, "", format!("gave no answer within {RELOAD:?}"));
+            let error =
+                Error::problems_in("this reload", vec![named(problem, &self.plan.sources[*late].name)]);
             return Some(Err(error.keeping(self.version())));
         }
         Some(refusal.map_or_else(|| Ok(self.version()), Err))

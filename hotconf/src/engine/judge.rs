@@ -68,7 +68,11 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
 }
 
 /// A later load: only what moved is decoded.
-pub(crate) fn judge<T: HotConf>(base: &Base<T>, stack: Stack, policy: Policy) -> Result<Candidate<T>, Refused> {
+pub(crate) fn judge<T: HotConf>(
+    base: &Base<T>,
+    stack: Stack,
+    policy: Policy,
+) -> Result<Candidate<T>, Refused> {
     let merged = stack.merge(T::SCHEMA, policy);
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;

@@ -1,11 +1,11 @@
 //! Brings a configuration to life: pulls every source once, loads, and hands over to the driver.
 
-use super::{Engine, OneShot};
 use super::driver::{Driver, Handle, LONG, Offer, Plan, on_worker_if, stack_of, tell};
 use super::judge::{self, Base, Refused};
 use super::pull::{Answer, Arrival, pull};
 use super::remote::Remote;
 use super::workers::Workers;
+use super::{Engine, OneShot};
 use crate::control::Control;
 use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
@@ -317,4 +317,3 @@ fn reporter(bus: Arc<Bus>, workers: Arc<Workers>, name: Arc<str>) -> Report {
         tell(&bus, &workers, &event);
     })
 }
-

@@ -52,7 +52,11 @@ impl Remote {
     /// Stops the driver and waits, up to `grace`, until nothing of it is left.
     ///
     /// `calm` ends when no callback runs but the caller's own.
-    pub(crate) async fn shutdown(&self, grace: Duration, calm: impl Future<Output = ()>) -> Result<(), Error> {
+    pub(crate) async fn shutdown(
+        &self,
+        grace: Duration,
+        calm: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
         self.token.cancel();
         // Taken out now: a second caller finds nothing to release, and waits for the rest like us.
         let engine = lock(&self.engine).take();

@@ -5,8 +5,8 @@ mod event;
 mod status;
 pub(crate) mod trace;
 
-pub(crate) use bus::{Bus, Listener};
 pub use bus::Events;
+pub(crate) use bus::{Bus, Listener};
 pub use event::{Applied, Event, FieldChange, RestartRequired, SourceDown, SourceUp, Warning};
-pub use status::{Counters, SourceState, SourceStatus, Status};
 pub(crate) use status::Board;
+pub use status::{Counters, SourceState, SourceStatus, Status};

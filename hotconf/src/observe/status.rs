@@ -139,7 +139,13 @@ impl Board {
     pub(crate) fn new(sources: Vec<Arc<str>>, now: Instant) -> Self {
         let sources = sources
             .into_iter()
-            .map(|name| Source { name, state: SourceState::Starting, since: now, error: None, answered: None })
+            .map(|name| Source {
+                name,
+                state: SourceState::Starting,
+                since: now,
+                error: None,
+                answered: None,
+            })
             .collect();
         Self {
             state: Mutex::new(State {

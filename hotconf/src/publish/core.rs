@@ -32,10 +32,7 @@ impl<T> Core<T> {
     /// `make` may run code of the user (it clones a section), so it runs without the lock, and again
     /// where a version came meanwhile. The installer swaps before it takes the lock: with an unmoved
     /// generation under the lock, the next installer is sure to find the follower in the list.
-    pub(crate) fn follow<F: Follower<T> + 'static>(
-        &self,
-        make: impl Fn(Snapshot<T>) -> Arc<F>,
-    ) -> Arc<F> {
+    pub(crate) fn follow<F: Follower<T> + 'static>(&self, make: impl Fn(Snapshot<T>) -> Arc<F>) -> Arc<F> {
         loop {
             let generation = self.cell.generation();
             let follower = make(self.cell.snapshot());

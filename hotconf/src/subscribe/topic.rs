@@ -83,7 +83,11 @@ impl<T: Send + Sync + 'static> Topic<T> {
             let first = Version { value: field.__get(&now), meta: now.0.meta.clone(), scope };
             Arc::new(Projection {
                 field: field.clone(),
-                topic: Topic::new(Snapshot(Arc::new(first)), numbers.end - numbers.start, self.registry.hub().clone()),
+                topic: Topic::new(
+                    Snapshot(Arc::new(first)),
+                    numbers.end - numbers.start,
+                    self.registry.hub().clone(),
+                ),
                 untold: Mutex::new(None),
                 of: PhantomData,
             })

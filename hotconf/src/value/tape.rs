@@ -164,9 +164,9 @@ impl Document {
         let start = self.offset(node)?;
         let rest = self.text().get(start..)?;
         let len = match self.kind(node) {
-            Kind::Bool | Kind::Int | Kind::Uint | Kind::Float | Kind::Datetime => {
-                rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']' | '#')).unwrap_or(rest.len())
-            }
+            Kind::Bool | Kind::Int | Kind::Uint | Kind::Float | Kind::Datetime => rest
+                .find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']' | '#'))
+                .unwrap_or(rest.len()),
             Kind::Str => {
                 let bits = self.nodes[node as usize].bits;
                 let (at, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
