@@ -12,7 +12,7 @@ mod pull;
 mod race;
 mod remote;
 mod services;
-mod watcher;
+pub(crate) mod watcher;
 pub(crate) mod workers;
 
 pub(crate) use launch::{Setup, Started, launch, read_once};

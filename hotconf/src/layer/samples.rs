@@ -47,14 +47,16 @@ pub(super) static STORE: Schema = Schema {
                 name: "file",
                 aliases: &[],
                 doc: "",
-                group: Group { fields: &[leaf("path", 1)], names: &[("path", 0, false)] },
+                base: 1,
+                group: Group { fields: &[leaf("path", 0)], names: &[("path", 0, false)] },
             },
             Variant {
                 name: "net",
                 aliases: &[],
                 doc: "",
+                base: 2,
                 group: Group {
-                    fields: &[leaf("host", 2), leaf("port", 3)],
+                    fields: &[leaf("host", 0), leaf("port", 1)],
                     names: &[("host", 0, false), ("port", 1, false)],
                 },
             },

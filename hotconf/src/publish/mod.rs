@@ -18,3 +18,12 @@ pub use live::{Live, LiveValue};
 pub use reader::Reader;
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::{Meta, Scope, Version};
+
+/// A version of a value that needs no schema: for tests of what is told.
+#[cfg(test)]
+pub(crate) fn snapshot_for_test<T>(value: T, number: u64) -> Snapshot<T> {
+    let fixed = Snapshot::fixed(value, crate::schema::meta::Schema::EMPTY);
+    let version = std::sync::Arc::into_inner(fixed.0).expect("nobody else holds it");
+    let meta = Meta { number, ..std::sync::Arc::into_inner(version.meta).expect("nobody else holds it") };
+    Snapshot(std::sync::Arc::new(Version { meta: std::sync::Arc::new(meta), ..version }))
+}

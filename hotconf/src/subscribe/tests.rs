@@ -1,6 +1,7 @@
 //! Hostile subscribers against a registry with real workers.
 
-use super::{Change, Hub, Pool, Registry, Subscription, Trouble};
+use super::registry::Registry;
+use super::{Change, Hub, Pool, Subscription, Trouble};
 use crate::engine::workers::Workers;
 use crate::publish::{Core, snapshot_for_test};
 use crate::schema::Select;
@@ -56,7 +57,7 @@ impl Select<Root, Vec<u32>> for Part {
 
 /// A configuration of some numbers, its workers, and what was reported.
 struct World {
-    core: Core<Root>,
+    core: Arc<Core<Root>>,
     registry: Arc<Registry<Root>>,
     workers: Arc<Workers>,
     token: CancellationToken,
