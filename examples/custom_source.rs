@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut events = config.events();
     for text in ["greeting = \"good morning\"\ntimes = 2", "greeting = \"good evening\"\ntimes = 20"] {
         publish.send(text.to_string())?;
-        match events.blocking_next() {
+        match events.blocking_next()? {
             Some(Event::Applied(_)) => println!("{:?}", *config.load()),
             Some(other) => println!("{other}"),
             None => break,

@@ -98,8 +98,7 @@ async fn follow(
         tokio::select! {
             biased;
             Some(now) = published.recv() => {
-                let moved = shown.diff(&now);
-                let paths: Vec<_> = moved.iter().map(|change| change.path()).collect();
+                let paths = shown.diff(&now).paths();
                 say(&json!({ "ev": "change", "paths": paths, "config": now }))?;
                 shown = now;
             }

@@ -62,7 +62,7 @@ fn follow(file: &Path, edits: &[&str]) -> Result<(), Box<dyn Error>> {
 
 /// Waits for the next event and prints it: each change with its place, each refused edit in full.
 fn show(events: &mut Events) -> Option<Event> {
-    let event = events.blocking_next()?;
+    let event = events.blocking_next().ok().flatten()?;
     match &event {
         Event::Applied(applied) => {
             println!("version {} is in force", applied.version());

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // One field: the latest value, however many there were meanwhile.
     let mut greeting = config.watch(Settings::FIELDS.greeting);
     tokio::spawn(async move {
-        while let Ok(now) = greeting.changed().await {
+        while let Some(now) = greeting.next().await {
             println!("greeting: {now}");
         }
     });
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // A section is a token too; so is whatever a closure makes of the whole.
     let mut mail = config.watch(Settings::FIELDS.mail);
     tokio::spawn(async move {
-        while let Ok(now) = mail.changed().await {
+        while let Some(now) = mail.next().await {
             println!("mail: {now:?}");
         }
     });

@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scope.spawn({
             let mut batch = config.watch(Pump::FIELDS.batch);
             move || {
-                while let Ok(now) = batch.blocking_changed() {
+                while let Ok(Some(now)) = batch.blocking_next() {
                     println!("batch: {now}");
                 }
             }

@@ -18,8 +18,7 @@ use std::fmt;
 /// }
 ///
 /// let (a, b) = (App { workers: 1, port: 80 }, App { workers: 1, port: 81 });
-/// let paths: Vec<_> = a.diff(&b).iter().map(|item| item.path().to_owned()).collect();
-/// assert_eq!(paths, ["port"]);
+/// assert_eq!(a.diff(&b).paths(), ["port"]);
 /// assert!(a.diff(&a).is_empty());
 /// ```
 #[derive(Clone)]
@@ -76,6 +75,13 @@ impl Diff {
             }
         }
         items.into_iter()
+    }
+}
+
+impl Diff {
+    /// The paths of [`iter`](Self::iter).
+    pub fn paths(&self) -> Vec<String> {
+        self.iter().map(|item| item.path).collect()
     }
 }
 
