@@ -107,7 +107,7 @@ fn vim_by_rename_is_followed() {
         sh(
             dir,
             "vim",
-            "vim -es -u NONE -c 'set backupskip= writebackup backupcopy=no' -c '%d' -c '0r new.toml' -c '$d' -c 'wq' conf/app.toml",
+            "vim -es -u NONE -c 'set backupskip= writebackup backupcopy=no' -c '%d' -c '0r new.toml' -c 'wq' conf/app.toml",
         )
     });
 }
@@ -119,7 +119,7 @@ fn vim_in_place_is_followed() {
         sh(
             dir,
             "vim",
-            "vim -es -u NONE -c 'set backupskip= backupcopy=yes' -c '%d' -c '0r new.toml' -c '$d' -c 'wq' conf/app.toml",
+            "vim -es -u NONE -c 'set backupskip= backupcopy=yes' -c '%d' -c '0r new.toml' -c 'wq' conf/app.toml",
         )
     });
 }
