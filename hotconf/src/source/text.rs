@@ -22,10 +22,6 @@ enum Node {
 }
 
 impl Texts {
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Sets what `path` leads to; a later text replaces an earlier one.
     pub(super) fn put(
         &mut self,

@@ -63,7 +63,10 @@ pub(crate) struct Document {
 impl std::fmt::Debug for Document {
     /// Shows the name and the size only: the text may hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Document").field("name", &self.name).field("nodes", &self.nodes.len()).finish()
+        f.debug_struct("Document")
+            .field("name", &self.name)
+            .field("nodes", &self.nodes.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -297,11 +300,6 @@ impl Builder {
     pub(crate) fn place(&mut self, origin: Origin) -> usize {
         self.doc.places.push(origin);
         self.doc.places.len() - 1
-    }
-
-    /// The text, for parsers that read it from here while they fill the tape.
-    pub(crate) fn text(&self) -> &str {
-        self.doc.text()
     }
 
     /// Number of nodes so far, to hold a limit.
