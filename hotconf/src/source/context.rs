@@ -40,6 +40,7 @@ pub(crate) struct WatchFailure {
 
 /// What the kernel said about a path: a wake-up, never the truth.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "watch"), allow(dead_code))] // the watcher makes them
 pub(crate) enum Hint {
     /// A name appeared: a file about to be written, a link, a directory.
     Created(PathBuf),
@@ -90,8 +91,11 @@ struct InboxState {
 pub(crate) type Interest = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
 impl Inbox {
+    #[cfg(any(test, feature = "watch"))]
     const CAPACITY: usize = 1024;
 
+    /// Leaves a hint, and wakes who waits for one.
+    #[cfg(any(test, feature = "watch"))]
     pub(crate) fn push(&self, at: Instant, hint: Hint) {
         let waker = {
             let mut state = crate::sync::lock(&self.state);

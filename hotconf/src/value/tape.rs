@@ -28,6 +28,7 @@ pub(crate) enum Kind {
     /// Untyped text (environment, arguments, prefix stores): the field's type decides how it is read.
     Text,
     /// A date or time of TOML, kept as written; reads as a string.
+    #[cfg_attr(not(feature = "toml"), allow(dead_code))] // TOML alone has them
     Datetime,
     Array,
     Table,
@@ -357,6 +358,7 @@ impl Builder {
     }
 
     /// A string (`Str`, `Text`, `Datetime`) that is a slice of the text: byte offset and length.
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     pub(crate) fn str_slice(&mut self, kind: Kind, pos: usize, start: usize, len: usize) {
         self.slice(kind, pos, start, len);
     }
@@ -367,6 +369,7 @@ impl Builder {
     }
 
     /// The key of the value that is pushed next, a slice of the text.
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     pub(crate) fn key_slice(&mut self, pos: usize, start: usize, len: usize) {
         self.slice(Kind::Key, pos, start, len);
     }
