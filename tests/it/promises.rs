@@ -92,9 +92,7 @@ struct Limits {
 }
 
 fn ordered(limits: &Limits) -> Result<(), String> {
-    if limits.low > 900 {
-        panic!("low is {}", limits.low);
-    }
+    assert!(limits.low <= 900, "low is {}", limits.low);
     if limits.low <= limits.high { Ok(()) } else { Err("`low` must not be above `high`".to_owned()) }
 }
 

@@ -488,7 +488,7 @@ mod tests {
         assert!(Pool::submit(&*pool, Job { name: "slow".into(), report, run }).is_ok());
         heard(&began);
         let due = pool.next_deadline().expect("it may become late");
-        pool.tick(due - Duration::from_millis(1));
+        pool.tick(due.checked_sub(Duration::from_millis(1)).unwrap());
         assert!(rx.try_recv().is_err());
         pool.tick(due);
         pool.tick(due + SOON);

@@ -127,15 +127,12 @@ fn toml_value(
         Problem::new(ProblemKind::Syntax, path.clone(), message).at(origin.clone())
     })?;
     let mut entries = doc.entries(Document::ROOT);
-    match (entries.next(), entries.next()) {
-        (Some((_, node)), None) => {
-            drop(entries);
-            Ok((doc, node))
-        }
-        _ => {
-            let message = "expected one TOML value, found several lines of them";
-            Err(Problem::new(ProblemKind::Syntax, path, message).at(origin.clone()))
-        }
+    if let (Some((_, node)), None) = (entries.next(), entries.next()) {
+        drop(entries);
+        Ok((doc, node))
+    } else {
+        let message = "expected one TOML value, found several lines of them";
+        Err(Problem::new(ProblemKind::Syntax, path, message).at(origin.clone()))
     }
 }
 

@@ -330,7 +330,7 @@ impl<T> Lists<T> {
                 list.around = Some(new);
             }
         }
-        let outer = around.map_or(0, |at| number_of(at));
+        let outer = around.map_or(0, number_of);
         for slot in &mut self.innermost[range.start as usize..range.end as usize] {
             if *slot == outer {
                 *slot = number_of(new);

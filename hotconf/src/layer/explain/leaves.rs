@@ -79,7 +79,7 @@ impl<'t> Walk<'t, '_> {
         let absent = value.is_absent();
         match (field.shape, value.item) {
             (Shape::Section(inner) | Shape::Optional(inner), Item::Section { .. }) => {
-                self.section(inner, value)
+                self.section(inner, value);
             }
             // A section that no layer mentions has its defaults, unless it has one as a whole.
             (Shape::Section(inner), _) if absent && matches!(field.default, Fallback::Required) => {

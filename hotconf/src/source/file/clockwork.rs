@@ -3,7 +3,7 @@
 use super::File;
 use super::fake::{Bell, Fake, TempDir, context};
 use crate::source::{Content, Context, Hint, Services, Source, SourceError, Update, WatchFailure};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};

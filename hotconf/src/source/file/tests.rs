@@ -6,7 +6,7 @@ use super::fake::{Bell, TempDir, context};
 use super::{File, SecretsDir};
 use crate::engine::watcher::Watcher;
 use crate::source::{
-    BoxFuture, Content, Inbox, Services, Source, SourceError, SourceErrorKind, Update, WatchFailure, Watching,
+    BoxFuture, Content, Inbox, Services, Source, SourceError, Update, WatchFailure, Watching,
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -240,7 +240,7 @@ fn every_save_style_is_told_once_and_whole() {
         ("rsync --inplace", "rsync", "", "rsync -I --inplace new d/f.toml".into(), EVENT),
         ("install", "", "", "install -m 644 new d/f.toml".into(), EVENT),
         ("tar", "tar", "", "mkdir -p x; cp new x/f.toml; tar cf x.tar -C x f.toml; tar xf x.tar -C d".into(), EVENT),
-        ("git checkout", "git", "cd d; git init -q; git config user.email a@b; git config user.name a; git add .; git commit -qm 1; git branch one; cp ../new f.toml; git commit -qam 2; git branch two; git checkout -q one".into(),
+        ("git checkout", "git", "cd d; git init -q; git config user.email a@b; git config user.name a; git add .; git commit -qm 1; git branch one; cp ../new f.toml; git commit -qam 2; git branch two; git checkout -q one",
             "cd d; if [ $(git rev-parse HEAD) = $(git rev-parse one) ]; then git checkout -q two; else git checkout -q one; fi".into(), EVENT),
         ("rm and recreate", "", "", "rm d/f.toml; sleep .1; cat new > d/f.toml".into(), EVENT),
         ("truncate and append", "", "", "truncate -s0 d/f.toml; split -n l/4 new part.; for p in part.*; do cat $p >> d/f.toml; done".into(), EVENT),

@@ -93,7 +93,7 @@ fn shaped(raw: &str) -> Option<String> {
     }
     if let Some(name) = raw.strip_prefix("tuple struct ") {
         return Some(match name.split_once(" with ") {
-            Some((_, count)) => elements(count.trim_end_matches("s").trim_end_matches(" element")),
+            Some((_, count)) => elements(count.trim_end_matches('s').trim_end_matches(" element")),
             None => "a list".to_owned(),
         });
     }
