@@ -5,5 +5,6 @@ mod lifecycle;
 mod promises;
 mod runtimes;
 mod saves;
+mod shop;
 mod structure;
 mod support;
