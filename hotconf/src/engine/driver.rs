@@ -151,7 +151,7 @@ impl<T: HotConf> Driver<T> {
     }
 
     /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
-    pub(crate) async fn run(mut self, warnings: Vec<Warning>, started: impl FnOnce()) {
+    pub(crate) async fn run(mut self, warnings: Vec<Problem>, started: impl FnOnce()) {
         self.warn_of(warnings);
         started();
         let token = self.token.clone();
@@ -348,7 +348,7 @@ impl<T: HotConf> Driver<T> {
                     }
                     Err(problems) => {
                         self.board.decoded.fetch_add(problems.decoded, Ordering::Relaxed);
-                        refused.get_or_insert(problems.problems);
+                        refused.get_or_insert((problems.problems, problems.warnings));
                         effects = self.control.step(Input::Judged(Judged::Bad));
                     }
                 },
@@ -450,9 +450,10 @@ impl<T: HotConf> Driver<T> {
     }
 
     /// Sources whose documents stay out.
-    fn refuse(&self, sources: &[usize], offers: &[(usize, Offer)], problems: Vec<Problem>) -> Error {
+    fn refuse(&self, sources: &[usize], offers: &[(usize, Offer)], (problems, warnings): (Vec<Problem>, Vec<Problem>)) -> Error {
         Board::count(&self.board.refused);
-        let error = Error::problems_in("the new configuration", problems).keeping(self.version());
+        let error = Error::problems_in("the new configuration", problems).warned(warnings);
+        let error = error.keeping(self.version());
         for &source in sources {
             self.board.set_source(source, SourceState::Refused, Some(error.clone()), Instant::now());
             if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
@@ -470,7 +471,8 @@ impl<T: HotConf> Driver<T> {
     }
 
     /// Tells of the documents' warnings that are new, and keeps all for the status.
-    fn warn_of(&mut self, warnings: Vec<Warning>) {
+    fn warn_of(&mut self, warnings: Vec<Problem>) {
+        let warnings: Vec<Warning> = warnings.into_iter().map(Into::into).collect();
         let known = std::mem::take(&mut self.warnings);
         for warning in &warnings {
             if !known.contains(warning) && !self.warnings.contains(warning) {
@@ -516,7 +518,7 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
     let work = move || {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let message = "loading it panicked; the panic was printed by the program's panic hook";
-            Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })
+            Err(Refused::of(Problem::new(ProblemKind::Check, "", message)))
         })
     };
     if !away {
@@ -532,6 +534,6 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
     drop(Pool::submit(&**workers, job));
     finished.await.unwrap_or_else(|_| {
         let message = "loading it was cut short by a shutdown";
-        Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })
+        Err(Refused::of(Problem::new(ProblemKind::Check, "", message)))
     })
 }

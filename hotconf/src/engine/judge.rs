@@ -1,11 +1,11 @@
 //! Judges a candidate: merge, load, restart fields, diff. Pure; runs in place or on a worker.
 
-use crate::error::Problem;
+use crate::error::{Problem, ProblemKind};
 use crate::layer::{self, Policy, Stack};
 use crate::load::{self, HotConf};
-use crate::observe::Warning;
 use crate::publish::Snapshot;
-use crate::schema::Moved;
+use crate::schema::meta::Schema;
+use crate::schema::{Moved, keys, nearest};
 use crate::value::Tree;
 use std::sync::Arc;
 
@@ -31,14 +31,21 @@ pub(crate) struct Candidate<T> {
     pub(crate) desired_moved: Moved,
     /// Leaves whose desired value waits for a restart.
     pub(crate) waiting: Vec<u32>,
-    pub(crate) warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Problem>,
     pub(crate) decoded: u64,
 }
 
 /// A candidate that is not valid: every problem, and how many leaves it took to find them.
 pub(crate) struct Refused {
     pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
     pub(crate) decoded: u64,
+}
+
+impl Refused {
+    pub(crate) fn of(problem: Problem) -> Self {
+        Self { problems: vec![problem], warnings: Vec::new(), decoded: 0 }
+    }
 }
 
 /// The first load: everything is decoded.
@@ -56,13 +63,12 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
             moved: Moved::default(),
             desired_moved: Moved::default(),
             waiting: Vec::new(),
-            warnings: merged.warnings.into_iter().map(Into::into).collect(),
+            warnings: merged.warnings,
             decoded,
         }),
         loaded => {
-            problems.extend(loaded.err().into_iter().flatten());
-            layer::add_hides(&mut problems, &stack, T::SCHEMA);
-            Err(Refused { problems, decoded })
+            add_news(&mut problems, loaded.err().unwrap_or_default());
+            Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded))
         }
     }
 }
@@ -78,10 +84,9 @@ pub(crate) fn judge<T: HotConf>(
     let mut problems = merged.problems;
     let mut desired = base.desired.clone();
     let (updated, decoded) = load::update(&mut desired, &base.tree, &tree);
-    problems.extend(updated.err().into_iter().flatten());
+    add_news(&mut problems, updated.err().unwrap_or_default());
     if !problems.is_empty() {
-        layer::add_hides(&mut problems, &stack, T::SCHEMA);
-        return Err(Refused { problems, decoded });
+        return Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded));
     }
     let running = hold_back(base, &desired, &tree);
     let differ = |a: &T, b: &T| {
@@ -101,9 +106,66 @@ pub(crate) fn judge<T: HotConf>(
         moved,
         desired_moved,
         waiting,
-        warnings: merged.warnings.into_iter().map(Into::into).collect(),
+        warnings: merged.warnings,
         decoded,
     })
+}
+
+/// Adds what loading found to what reading and merging found, unless it is of the same place: a value that
+/// could not be read has been told, and is not missing besides.
+fn add_news(problems: &mut Vec<Problem>, loaded: Vec<Problem>) {
+    let told = problems.len();
+    for problem in loaded {
+        let known = problems[..told].iter().any(|known| {
+            let same_place = known.origin.is_some() && known.origin == problem.origin;
+            let below = problem.path.strip_prefix(&*known.path).filter(|_| !known.path.is_empty());
+            let unset = problem.kind == ProblemKind::Missing
+                && below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+            same_place || unset
+        });
+        if !known {
+            problems.push(problem);
+        }
+    }
+}
+
+fn refused(
+    mut problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    stack: &Stack,
+    schema: &'static Schema,
+    decoded: u64,
+) -> Refused {
+    layer::add_hides(&mut problems, stack, schema);
+    let unknown: Vec<(Vec<String>, String)> = problems
+        .iter()
+        .chain(&warnings)
+        .filter(|p| p.kind == ProblemKind::Unknown)
+        .filter_map(|p| {
+            let at = p.origin.as_ref().map_or_else(String::new, |origin| format!(" at {origin}"));
+            Some((keys::split(&p.path).ok()?, format!("`{}`{at}", p.path)))
+        })
+        .collect();
+    for problem in problems.iter_mut().filter(|p| p.kind == ProblemKind::Missing) {
+        if let Some(meant) = meant_by(&problem.path, &unknown) {
+            problem.message.push_str(&format!("; {meant} is unknown: is it meant?"));
+        }
+    }
+    Refused { problems, warnings, decoded }
+}
+
+/// The unknown key that was probably meant to be the setting at `path`: one of a near name beside it, or
+/// one of its very name elsewhere.
+fn meant_by<'u>(path: &str, unknown: &'u [(Vec<String>, String)]) -> Option<&'u str> {
+    let path = keys::split(path).ok()?;
+    let (name, parent) = path.split_last()?;
+    let near = |keys: &[String]| match keys.split_last() {
+        Some((key, above)) => above == parent && nearest::nearest(key, [name.as_str()]).is_some(),
+        None => false,
+    };
+    let beside = unknown.iter().find(|(keys, _)| near(keys));
+    let found = beside.or_else(|| unknown.iter().find(|(keys, _)| keys.last() == Some(name)));
+    found.map(|(_, place)| place.as_str())
 }
 
 /// What runs where it is not what is desired: the desired value with the restart leaves of the start.

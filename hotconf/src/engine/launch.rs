@@ -103,7 +103,7 @@ async fn begin<T: HotConf>(
     let Setup { name, sources, policy, startup, poll, max_bytes, token, .. } = setup;
     let group = Group::new();
     let (arrivals_in, mut arrivals) = mpsc::channel(sources.len().max(1) * 2);
-    let (warn, warned) = mpsc::unbounded_channel();
+    let (warn, mut warned) = mpsc::unbounded_channel();
     let mut handles = Vec::with_capacity(sources.len());
     for (index, source) in sources.into_iter().enumerate() {
         let source_token = token.child_token();
@@ -140,7 +140,11 @@ async fn begin<T: HotConf>(
         Ok(candidate) if problems.is_empty() => candidate,
         judged => {
             token.cancel();
-            drop(reply.send(Err(refuse(&plan.name, problems, judged.err()))));
+            let mut remarks = Vec::new();
+            while let Ok((source, text)) = warned.try_recv() {
+                remarks.push(named(remark(text), &plan.sources[source].name));
+            }
+            drop(reply.send(Err(refuse(&plan.name, problems, judged, remarks))));
             return;
         }
     };
@@ -170,7 +174,7 @@ async fn begin<T: HotConf>(
 pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Warning>), Error> {
     let services: Arc<dyn Services> = Arc::new(OneShot);
     let group = Group::new();
-    let warned: Arc<Mutex<Vec<Warning>>> = Arc::default();
+    let warned: Arc<Mutex<Vec<Problem>>> = Arc::default();
     let (mut stack, mut problems) = (Stack::default(), Vec::new());
     for mut source in setup.sources {
         let name: Arc<str> = Arc::from(&*source.describe());
@@ -180,8 +184,7 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
             setup.token.clone(),
             group.clone(),
             Arc::new(move |message| {
-                let origin = Some(Origin::whole(whose.clone()));
-                lock(&warned).push(Warning { path: String::new(), message, origin });
+                lock(&warned).push(named(remark(message), &whose));
             }),
             T::SCHEMA,
             setup.poll,
@@ -204,11 +207,14 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
         (Ok(candidate), true) => {
             let index = Arc::new(Index::new(T::SCHEMA));
             let snapshot = first_snapshot::<T>(&candidate, index);
-            let mut warnings = candidate.warnings;
-            warnings.append(&mut lock(&warned));
-            Ok((snapshot, warnings))
+            let remarks = std::mem::take(&mut *lock(&warned));
+            let warnings = candidate.warnings.into_iter().chain(remarks);
+            Ok((snapshot, warnings.map(Into::into).collect()))
         }
-        (judged, _) => Err(refuse(&setup.name, problems, judged.err())),
+        (judged, _) => {
+            let remarks = std::mem::take(&mut *lock(&warned));
+            Err(refuse(&setup.name, problems, judged, remarks))
+        }
     }
 }
 
@@ -227,13 +233,27 @@ fn first_snapshot<T: HotConf>(candidate: &judge::Candidate<T>, index: Arc<Index>
 }
 
 /// The report of a first load that failed: of the sources, then of what could be loaded all the same.
-fn refuse(name: &str, mut problems: Vec<Problem>, refused: Option<Refused>) -> Error {
+fn refuse<T>(
+    name: &str,
+    mut problems: Vec<Problem>,
+    judged: Result<judge::Candidate<T>, Refused>,
+    remarks: Vec<Problem>,
+) -> Error {
     // What is missing may be in the very source that failed: to say so would mislead.
     let partial = !problems.is_empty();
     let misleads = |p: &Problem| partial && matches!(p.kind(), ProblemKind::Missing | ProblemKind::Check);
-    let more = refused.map(|refused| refused.problems).unwrap_or_default();
+    let (more, mut warnings) = match judged {
+        Ok(candidate) => (Vec::new(), candidate.warnings),
+        Err(refused) => (refused.problems, refused.warnings),
+    };
     problems.extend(more.into_iter().filter(|p| !misleads(p)));
-    Error::problems_in(what_of(name), problems)
+    warnings.extend(remarks);
+    Error::problems_in(what_of(name), problems).warned(warnings)
+}
+
+/// What a source said of itself.
+fn remark(message: String) -> Problem {
+    Problem::new(ProblemKind::Remark, "", message)
 }
 
 fn late() -> Problem {
