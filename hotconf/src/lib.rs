@@ -103,7 +103,6 @@ mod view;
 
 #[doc(hidden)]
 pub mod private;
-pub mod testing;
 
 pub use builder::{Builder, Loaded};
 pub use diff::{Diff, DiffItem};

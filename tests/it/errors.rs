@@ -75,3 +75,84 @@ fn the_report_says_where_and_what_is_hidden_but_not_that_none_is() {
     assert!(timeout.hides().is_empty());
     assert!(timeout.excerpt().is_some_and(|line| line.contains("timeout = \"fast\"")));
 }
+
+#[test]
+fn a_number_that_cannot_be_read_has_its_key_and_hides_no_other_problem() {
+    let error = refused("n = inf\ntimeout = 3\n[weights]\n\"a b\" = 99999999999999999999\nc = \"x\"\n");
+    let mut told: Vec<_> = error.problems().iter().map(|p| (p.path(), p.kind())).collect();
+    told.sort_by_key(|(path, _)| *path);
+    assert_eq!(
+        told,
+        [
+            ("n", ProblemKind::Type),
+            ("retries", ProblemKind::Missing),
+            ("timeout", ProblemKind::Type),
+            ("weights.\"a b\"", ProblemKind::Type),
+            ("weights.c", ProblemKind::Type),
+        ],
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_number_that_cannot_be_read_is_not_missing_besides() {
+    let json = Inline::json("job.json", "{\"retries\": 99999999999999999999}");
+    let error = Hot::<Job>::builder().source(json).read().expect_err("it is too large");
+    assert_eq!(error.problems().len(), 1, "{error:?}");
+    let mounted = Inline::yaml("job.yaml", "all: {job: {retries: .inf}}").at("all.job");
+    let error = Hot::<Job>::builder().source(mounted).read().expect_err("it is not finite");
+    assert_eq!(error.problems().len(), 1, "{error:?}");
+    assert_eq!(error.problems()[0].path(), "retries");
+}
+
+#[test]
+fn an_argument_that_means_nothing_hides_no_type_error() {
+    let args = Args::new(["--set", "retries=x", "--set", "nn=1", "--set", "timeout"]);
+    let error = Hot::<Job>::builder().source(args).read().expect_err("three are wrong");
+    assert_eq!(error.problems().len(), 3, "{error:?}");
+}
+
+#[test]
+fn a_variable_that_is_refused_hides_no_type_error_and_is_not_missing() {
+    let env = Env::from_iter("JOB", [("JOB_RETRIES", "tcp://10.0.0.1:80"), ("JOB_TIMEOUT", "x")]);
+    let error = Hot::<Job>::builder().source(env).read().expect_err("both are wrong");
+    let mut paths: Vec<_> = error.problems().iter().map(hotconf::Problem::path).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["retries", "timeout"], "{error:?}");
+}
+
+#[test]
+fn a_reload_with_a_bad_number_is_refused_as_a_whole() {
+    let (source, hand) = Inline::channel("job.toml", hotconf::Format::Toml, "retries = 3");
+    let config = Hot::<Job>::builder().source(source).blocking_start().expect("it is valid");
+    hand.set("retries = 4\nn = nan");
+    let error = config.blocking_reload().expect_err("it is not a number");
+    assert_eq!(told(&error), ["`n` at job.toml:2:5: expected a finite number, found one that is not or is too large"]);
+    assert_eq!(config.load().retries, 3);
+}
+
+#[test]
+fn a_file_that_is_not_there_names_the_remedy() {
+    let dir = Dir::new();
+    let error = Hot::<Job>::builder().source(File::new(dir.path().join("none.toml"))).read().expect_err("none");
+    assert!(error.to_string().contains("does not exist; say `.optional()` if it may be missing"), "{error}");
+}
+
+#[test]
+fn a_file_of_nul_bytes_is_told_as_one_that_was_cut_off() {
+    let error = refused("retries = 3\n\0\0\0");
+    assert_eq!(
+        told(&error),
+        ["job.toml:2:1: expected text, found NUL bytes: was the file cut off by a crash?"]
+    );
+}
+
+#[test]
+fn one_slip_is_one_problem() {
+    for slip in ["password = [[", "password = \"abc", "password = hunter2 hunter3", "[weights\n", "password = {a"] {
+        let error = refused(&format!("retries = 3\n{slip}\ntimeout = \"1s\"\n[weights]\na = 1.0\nb = 2.0\n"));
+        assert_eq!(error.problems().len(), 1, "{slip}: {error:?}");
+    }
+    let two = refused("retries = = 3\ntimeout = \"1s\"\n[weights]\na = 1.0\nb = x y\n");
+    assert_eq!(two.problems().len(), 2, "{two:?}");
+}

@@ -4,14 +4,14 @@
 //! or shown reads like the file.
 
 use super::number::{self, Integer};
-use super::{Fault, Limits, MOST_FAULTS, offset_in};
-use crate::value::{Builder, Document, Kind};
+use super::{Fault, Limits, Read, MOST_FAULTS, offset_in};
+use crate::value::{Builder, Kind};
 use ::toml::Spanned;
 use ::toml::de::{DeArray, DeString, DeTable, DeValue, Error};
 use std::ops::Range;
 
 /// Parses `text`; on failure every fault that the parser can tell after recovering from the first.
-pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document, Vec<Fault>> {
+pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Read {
     // A parsed node takes some 90 bytes: what is far too large is told before it is parsed.
     if text.len() > limits.nodes && least_nodes(text.as_bytes()) > limits.nodes {
         return Err(vec![Fault::new(0, Limits::too_many(limits.nodes))]);
@@ -26,7 +26,7 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document,
         scratch: Vec::new(),
     };
     fill.table(0, root.get_ref(), 1);
-    if fill.faults.is_empty() { Ok(fill.builder.finish()) } else { Err(fill.faults) }
+    super::done(fill.builder, fill.faults)
 }
 
 /// Counts `=` and `,` outside strings and comments: a document has at least as many nodes.
@@ -121,11 +121,11 @@ impl<'d, 't> Fill<'d, 't> {
             },
             DeValue::Integer(integer) => match Integer::read(integer.as_str(), integer.radix()) {
                 Some(value) => value.push(&mut self.builder, pos),
-                None => self.faults.push(Fault::new(pos, number::TOO_LARGE)),
+                None => self.unread(pos, number::TOO_LARGE),
             },
             DeValue::Float(float) => match number::float(float.as_str()) {
                 Some(value) => self.builder.float(pos, value),
-                None => self.faults.push(Fault::new(pos, number::NOT_FINITE)),
+                None => self.unread(pos, number::NOT_FINITE),
             },
             DeValue::Boolean(value) => self.builder.bool(pos, *value),
             DeValue::Datetime(_) => {
@@ -135,6 +135,13 @@ impl<'d, 't> Fill<'d, 't> {
             DeValue::Array(array) => self.array(pos, array, depth + 1),
             DeValue::Table(table) => self.table(pos, table, depth + 1),
         }
+    }
+
+    /// A value that cannot be read; what stands beside it can.
+    #[cold]
+    fn unread(&mut self, at: usize, message: &str) {
+        self.builder.str_owned(Kind::Str, at, "");
+        self.faults.push(Fault::of_value(at, message));
     }
 
     /// Holds the limits for a container of `nodes` more nodes.

@@ -3,10 +3,10 @@
 //! What an alias stands for keeps the place of its anchor: there it is that a person changes it.
 
 use super::super::keys::{Duplicates, Key};
-use super::super::{Fault, Limits, offset_in};
+use super::super::{Fault, Limits, Read, offset_in};
 use super::core::{Scalar, scalar};
 use super::{Form, Node, What, after};
-use crate::value::{Builder, Document, Kind};
+use crate::value::{Builder, Kind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -16,8 +16,8 @@ pub(super) fn emit(
     text: &str,
     nodes: &[Node<'_>],
     limits: &Limits,
-) -> Result<Document, Vec<Fault>> {
-    let Some(root) = nodes.first() else { return Ok(builder.finish()) };
+) -> Read {
+    let Some(root) = nodes.first() else { return super::super::done(builder, Vec::new()) };
     let mut emit = Emit {
         builder,
         text,
@@ -34,7 +34,7 @@ pub(super) fn emit(
         _ => Err(Fault::new(root.at, "expected keys and values, found a single value")),
     };
     emit.faults.extend(done.err());
-    if emit.faults.is_empty() { Ok(emit.builder.finish()) } else { Err(emit.faults) }
+    super::super::done(emit.builder, emit.faults)
 }
 
 struct Emit<'n, 't> {
@@ -194,7 +194,13 @@ impl<'n> Emit<'n, '_> {
                 Some(start) => self.builder.str_slice(Kind::Str, at, start, text.len()),
                 None => self.builder.str_owned(Kind::Str, at, text),
             },
-            Err(message) => self.fault(at, message),
+            Err(message) => {
+                self.builder.str_owned(Kind::Str, at, "");
+                // An alias repeats what its anchor has told.
+                if self.faults.len() <= self.limits.nodes {
+                    self.faults.push(Fault::of_value(at, message));
+                }
+            }
         }
     }
 

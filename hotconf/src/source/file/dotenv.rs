@@ -104,7 +104,7 @@ impl Target for Variables {
             })?;
             variables.extend(parse(name, text)?);
         }
-        document(wanted, &self.prefix, name, variables)
+        Ok(document(wanted, &self.prefix, name, variables))
     }
 }
 
@@ -118,7 +118,7 @@ fn document(
     prefix: &str,
     file: &Arc<str>,
     variables: Vec<Variable>,
-) -> Result<Parsed, Vec<Problem>> {
+) -> Parsed {
     let mut lines = HashMap::new();
     let mut last = HashMap::new();
     for (name, value, line) in variables {
@@ -127,9 +127,8 @@ fn document(
     }
     let origin = |name: &str| Origin::line(file.clone(), lines.get(name).copied().unwrap_or(1), 1);
     let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-    env::document(wanted.schema, &wanted.above, prefix, last, file, origin)
-        .map(|(doc, warnings)| Parsed { docs: vec![Arc::new(doc)], warnings })
-        .map_err(SourceError::into_problems)
+    let (doc, warnings) = env::document(wanted.schema, &wanted.above, prefix, last, file, origin);
+    Parsed { docs: vec![Arc::new(doc)], warnings }
 }
 
 /// Reads the lines of a `.env` file. A message quotes no value: it may be a secret.

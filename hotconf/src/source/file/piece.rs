@@ -292,9 +292,13 @@ fn lacking(name: &Arc<str>, why: String, absent: bool, told: &Told) -> Found {
     } else {
         Seen::Lacking
     };
-    let problem = Problem::new(ProblemKind::Unreadable, "", why).at(Origin::whole(name.clone()));
+    let remedy = if absent { OPTIONAL } else { "" };
+    let problem = Problem::new(ProblemKind::Unreadable, "", format!("{why}{remedy}")).at(Origin::whole(name.clone()));
     Found { seen, what: What::Lacking { problem, absent }, parses: 0, warnings: Vec::new() }
 }
+
+/// The remedy for what is absent.
+const OPTIONAL: &str = "; say `.optional()` if it may be missing";
 
 /// What tells one trouble from another.
 fn key(name: &str, why: &str) -> String {
@@ -309,7 +313,8 @@ impl What {
             Self::Invalid(digest, problems) => Told::Invalid(*digest, problems.clone()),
             Self::Lacking { problem, .. } => {
                 let name = problem.origin().map_or("", Origin::source);
-                Told::Lacking(key(name, problem.message()))
+                let why = problem.message();
+                Told::Lacking(key(name, why.strip_suffix(OPTIONAL).unwrap_or(why)))
             }
         }
     }
