@@ -3,7 +3,8 @@
 //! What this refuses the library refuses too; what it lets pass is read at the first load.
 
 /// Units of durations, largest first.
-const SPANS: [&[&str]; 7] = [&["d"], &["h"], &["m"], &["s"], &["ms"], &["us", "\u{b5}s", "\u{3bc}s"], &["ns"]];
+const SPANS: [&[&str]; 7] =
+    [&["d"], &["h"], &["m"], &["s"], &["ms"], &["us", "\u{b5}s", "\u{3bc}s"], &["ns"]];
 
 /// Tells whether the text has the shape of `2m30s`: numbers with units, the larger first.
 pub(crate) fn is_duration(text: &str) -> bool {

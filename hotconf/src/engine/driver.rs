@@ -450,7 +450,12 @@ impl<T: HotConf> Driver<T> {
     }
 
     /// Sources whose documents stay out.
-    fn refuse(&self, sources: &[usize], offers: &[(usize, Offer)], (problems, warnings): (Vec<Problem>, Vec<Problem>)) -> Error {
+    fn refuse(
+        &self,
+        sources: &[usize],
+        offers: &[(usize, Offer)],
+        (problems, warnings): (Vec<Problem>, Vec<Problem>),
+    ) -> Error {
         Board::count(&self.board.refused);
         let error = Error::problems_in("the new configuration", problems).warned(warnings);
         let error = error.keeping(self.version());

@@ -8,6 +8,7 @@ use super::workers::Workers;
 use super::{Engine, OneShot};
 use crate::control::Control;
 use crate::error::{Error, Problem, ProblemKind};
+use crate::format::Limits;
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::observe::{Board, Bus, Event, Listener, Warning, trace};
@@ -30,7 +31,7 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     pub(crate) startup: Duration,
     pub(crate) poll: Duration,
-    pub(crate) max_bytes: usize,
+    pub(crate) limits: Limits,
     pub(crate) events: usize,
     pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) token: CancellationToken,
@@ -100,7 +101,7 @@ async fn begin<T: HotConf>(
     commands: mpsc::UnboundedReceiver<super::remote::Command>,
     reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
 ) {
-    let Setup { name, sources, policy, startup, poll, max_bytes, token, .. } = setup;
+    let Setup { name, sources, policy, startup, poll, limits, token, .. } = setup;
     let group = Group::new();
     let (arrivals_in, mut arrivals) = mpsc::channel(sources.len().max(1) * 2);
     let (warn, mut warned) = mpsc::unbounded_channel();
@@ -116,7 +117,7 @@ async fn begin<T: HotConf>(
             Arc::new(move |text| drop(warn.send((index, text)))),
             T::SCHEMA,
             poll,
-            max_bytes,
+            limits,
         );
         let (orders_in, orders) = mpsc::unbounded_channel();
         handles.push(Handle {
@@ -188,7 +189,7 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
             }),
             T::SCHEMA,
             setup.poll,
-            setup.max_bytes,
+            setup.limits,
         );
         let update = match blocking::wait(source.next(&cx), Some(setup.startup)) {
             Wait::Done(Ok(update)) => update,

@@ -199,7 +199,12 @@ impl Fault {
 
     #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     fn duplicate(key: &str, at: usize, first: usize) -> Self {
-        Self { at, message: format!("duplicate key `{}`", key.escape_debug()), first: Some(first), of_value: false }
+        Self {
+            at,
+            message: format!("duplicate key `{}`", key.escape_debug()),
+            first: Some(first),
+            of_value: false,
+        }
     }
 }
 

@@ -4,10 +4,11 @@
 //! or shown reads like the file.
 
 use super::number::{self, Integer};
-use super::{Fault, Limits, Read, MOST_FAULTS, offset_in};
+use super::{Fault, Limits, MOST_FAULTS, Read, offset_in};
 use crate::value::{Builder, Kind};
 use ::toml::Spanned;
 use ::toml::de::{DeArray, DeString, DeTable, DeValue, Error};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Parses `text`; on failure every fault that the parser can tell after recovering from the first.
@@ -169,8 +170,16 @@ const MOST_TO_RECOVER: usize = 1 << 20;
 fn syntax_faults(text: &str, first: Error) -> Vec<Fault> {
     let errors = if text.len() > MOST_TO_RECOVER { vec![first] } else { DeTable::parse_recoverable(text).1 };
     let mut duplicates = MOST_FAULTS;
+    let mut told = HashSet::new();
+    let mut begun = false;
     errors
         .into_iter()
+        .filter(|error| {
+            let at = error.span().map_or(text.len(), |span| span.start);
+            error.message() == "duplicate key"
+                || told.insert(line_of(text, at))
+                    && (!std::mem::replace(&mut begun, true) || is_broken(text, at))
+        })
         .map(|error| {
             let span = error.span().unwrap_or(text.len()..text.len());
             let key = text.get(span.clone()).unwrap_or_default();
@@ -184,6 +193,19 @@ fn syntax_faults(text: &str, first: Error) -> Vec<Fault> {
             Fault::new(span.start, error.message())
         })
         .collect()
+}
+
+/// Where the line of `at` begins and ends.
+fn line_of(text: &str, at: usize) -> (usize, usize) {
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    (before.rfind('\n').map_or(0, |end| end + 1), after.find('\n').map_or(text.len(), |end| at + end))
+}
+
+/// Tells whether the line of `at` is wrong by itself, and not only behind a bracket or a quote that an
+/// earlier line left open: one slip is told once.
+fn is_broken(text: &str, at: usize) -> bool {
+    let (start, end) = line_of(text, at);
+    DeTable::parse(&text[start..end]).is_err()
 }
 
 /// Finds the key and place that the duplicate at `span` repeats; the parser does not tell.

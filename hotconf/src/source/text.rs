@@ -118,7 +118,8 @@ fn toml_value(
     let path = crate::schema::keys::join(path.iter().map(String::as_str));
     let source = format!("v = {text}");
     let parsed = parse(Format::Toml, origin.source(), source.as_bytes());
-    let whole = parsed.and_then(|doc| if doc.problems().is_empty() { Ok(doc) } else { Err(doc.problems().to_vec()) });
+    let whole =
+        parsed.and_then(|doc| if doc.problems().is_empty() { Ok(doc) } else { Err(doc.problems().to_vec()) });
     let doc = whole.map_err(|problems| {
         let reason = problems.first().map_or("", |p| p.message()).to_owned();
         let message = format!("expected one TOML value, such as `[1, 2]` or `{{ a = 1 }}`: {reason}");

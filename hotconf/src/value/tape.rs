@@ -108,9 +108,6 @@ impl Document {
         match self.kind(node) {
             Kind::Table => self.entries(node).any(|(key, value)| {
                 path.truncate(length);
-                if length > 0 {
-                    path.push('.');
-                }
                 super::path::append(path, self.str(key));
                 self.walk_to(value, offset, path)
             }),

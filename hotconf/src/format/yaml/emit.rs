@@ -11,12 +11,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Fills the tape with `nodes`, the root first.
-pub(super) fn emit(
-    builder: Builder,
-    text: &str,
-    nodes: &[Node<'_>],
-    limits: &Limits,
-) -> Read {
+pub(super) fn emit(builder: Builder, text: &str, nodes: &[Node<'_>], limits: &Limits) -> Read {
     let Some(root) = nodes.first() else { return super::super::done(builder, Vec::new()) };
     let mut emit = Emit {
         builder,

@@ -113,12 +113,7 @@ type Variable = (String, String, u32);
 
 /// Asks the environment's mapping what the variables mean. Of a name that is set twice the last holds,
 /// as it would in a shell.
-fn document(
-    wanted: &Wanted,
-    prefix: &str,
-    file: &Arc<str>,
-    variables: Vec<Variable>,
-) -> Parsed {
+fn document(wanted: &Wanted, prefix: &str, file: &Arc<str>, variables: Vec<Variable>) -> Parsed {
     let mut lines = HashMap::new();
     let mut last = HashMap::new();
     for (name, value, line) in variables {
