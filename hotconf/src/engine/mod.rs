@@ -6,6 +6,7 @@
 //! The thread begins with the first configuration and ends with the last.
 
 mod driver;
+mod install;
 mod judge;
 mod launch;
 mod pull;
