@@ -31,6 +31,15 @@ pub(crate) fn option(ty: &Type) -> Option<&Type> {
     (segment.ident == "Option").then(|| arguments(segment)).and_then(|types| types.first().copied())
 }
 
+/// The type inside the wrappers that read as what they hold: `Option<Secret<u16>>` is a `u16`.
+pub(crate) fn value(ty: &Type) -> &Type {
+    let Some(segment) = last(ty) else { return ty };
+    match (segment.ident.to_string().as_str(), arguments(segment).as_slice()) {
+        ("Option" | "Secret" | "Box" | "NonZero", [inner]) => value(inner),
+        _ => ty,
+    }
+}
+
 /// The section's type inside the containers that `nested` knows.
 pub(crate) fn section(ty: &Type) -> &Type {
     let Some(segment) = last(ty) else { return ty };

@@ -2,6 +2,7 @@
 
 mod derive;
 mod lifecycle;
+mod load;
 mod promises;
 mod runtimes;
 mod saves;
