@@ -1,6 +1,7 @@
 //! Behaviour through the public API, a module per theme, in one binary.
 
 mod derive;
+mod layers;
 mod lifecycle;
 mod load;
 mod promises;
@@ -8,3 +9,4 @@ mod runtimes;
 mod saves;
 mod structure;
 mod support;
+mod updates;
