@@ -75,7 +75,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // Generated code names this crate as `::hotconf`; inside of it that is us.
-extern crate self as hotconf;
 
 mod error;
 mod origin;

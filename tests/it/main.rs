@@ -7,6 +7,7 @@ mod load;
 mod promises;
 mod runtimes;
 mod saves;
+mod shop;
 mod structure;
 mod support;
 mod updates;

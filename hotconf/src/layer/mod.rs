@@ -13,5 +13,5 @@ mod unknown;
 
 pub use explain::{Candidate, Explanation, Explanations};
 pub(crate) use explain::{add_hides, explain, explain_all, fingerprint, moved_paths, origin_of, rendered};
-pub(crate) use merge::{Merged, NO_VARIANT, Policy, merge};
+pub(crate) use merge::{Policy, merge};
 pub(crate) use stack::Stack;

@@ -211,7 +211,7 @@ impl Group {
     /// How many numbers its fields take.
     const fn len(&self) -> u32 {
         match self.fields.last() {
-            Some(last) => last.number + last.shape.len(),
+            Some(last) => last.number + last.shape.numbers(),
             None => 0,
         }
     }
@@ -263,7 +263,7 @@ impl Shape {
 
     /// How many numbers it takes.
     #[must_use]
-    pub const fn len(&self) -> u32 {
+    pub const fn numbers(&self) -> u32 {
         match self {
             Self::Leaf | Self::List(_) | Self::Map(_) => 1,
             Self::Section(section) => section.len,
@@ -381,7 +381,7 @@ pub const fn numbered<const N: usize>(mut fields: [FieldMeta; N]) -> [FieldMeta;
     let mut i = 0;
     while i < N {
         fields[i].number = next;
-        next += fields[i].shape.len();
+        next += fields[i].shape.numbers();
         i += 1;
     }
     fields

@@ -15,7 +15,7 @@ pub(crate) mod section;
 pub(crate) mod tokens;
 mod walk;
 
-pub(crate) use walk::{Miss, Spot};
+pub(crate) use walk::Spot;
 
 pub use field::{FieldInfo, FieldKind, Fields};
 pub(crate) use index::Index;

@@ -22,10 +22,6 @@ enum Node {
 }
 
 impl Texts {
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Sets what `path` leads to; a later text replaces an earlier one.
     pub(super) fn put(
         &mut self,
@@ -127,15 +123,12 @@ fn toml_value(
         Problem::new(ProblemKind::Syntax, path.clone(), message).at(origin.clone())
     })?;
     let mut entries = doc.entries(Document::ROOT);
-    match (entries.next(), entries.next()) {
-        (Some((_, node)), None) => {
-            drop(entries);
-            Ok((doc, node))
-        }
-        _ => {
-            let message = "expected one TOML value, found several lines of them";
-            Err(Problem::new(ProblemKind::Syntax, path, message).at(origin.clone()))
-        }
+    if let (Some((_, node)), None) = (entries.next(), entries.next()) {
+        drop(entries);
+        Ok((doc, node))
+    } else {
+        let message = "expected one TOML value, found several lines of them";
+        Err(Problem::new(ProblemKind::Syntax, path, message).at(origin.clone()))
     }
 }
 

@@ -7,7 +7,7 @@ mod leaves;
 mod render;
 mod told;
 
-pub(crate) use leaves::{at_path, fingerprint, origin_of};
+pub(crate) use leaves::{fingerprint, origin_of};
 pub(crate) use told::{moved_paths, rendered};
 
 use super::stack::Stack;
@@ -94,9 +94,12 @@ impl Explanation {
     pub(crate) fn hides(&self) -> Vec<String> {
         let hidden = self.candidates.iter().skip(1);
         hidden
-            .map(|c| match c.origin.is_default() {
-                true => format!("default {}", render::as_default(&c.value)),
-                false => c.origin.to_string(),
+            .map(|c| {
+                if c.origin.is_default() {
+                    format!("default {}", render::as_default(&c.value))
+                } else {
+                    c.origin.to_string()
+                }
             })
             .collect()
     }
@@ -191,10 +194,7 @@ pub(crate) fn explain(stack: &Stack, schema: &'static Schema, path: &str) -> Res
         let keys = keys::split(&e.path).map(|keys| leaves::indexed(&keys)).unwrap_or_default();
         keys.starts_with(&asked)
     });
-    match all.is_empty() {
-        true => Err(usage("nothing is set there at present".into())),
-        false => Ok(Explanations(all)),
-    }
+    if all.is_empty() { Err(usage("nothing is set there at present".into())) } else { Ok(Explanations(all)) }
 }
 
 /// Adds to each problem of a value what that value hides.

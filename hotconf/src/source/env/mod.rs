@@ -93,7 +93,9 @@ impl Source for Env {
                 document(cx.schema, cx.above(), self.prefix.as_deref(), vars, SOURCE, |name| {
                     Origin::named(SOURCE, format!("environment variable {name}"))
                 })?;
-            warnings.into_iter().for_each(|warning| cx.warn(warning));
+            for warning in warnings {
+                cx.warn(warning);
+            }
             Ok(Update::documents(vec![Arc::new(doc)]))
         })
     }
