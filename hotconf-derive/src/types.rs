@@ -40,6 +40,24 @@ pub(crate) fn value(ty: &Type) -> &Type {
     }
 }
 
+/// What can be told of a leaf's type from its name: a variant of the runtime's `Form`.
+pub(crate) fn form(ty: &Type) -> Option<&'static str> {
+    let ty = value(ty);
+    if matches!(ty, Type::Array(_) | Type::Tuple(_) | Type::Slice(_)) {
+        return Some("List");
+    }
+    let segment = last(ty)?;
+    let inner_is_text = || arguments(segment).first().is_some_and(|inner| form(inner) == Some("Text"));
+    Some(match segment.ident.to_string().as_str() {
+        "String" | "str" => "Text",
+        "Arc" | "Rc" if inner_is_text() => "Text",
+        "Vec" | "VecDeque" | "HashSet" | "BTreeSet" => "List",
+        name if name.ends_with("Map") => "Map",
+        _ if plain(ty) => "Scalar",
+        _ => return None,
+    })
+}
+
 /// The section's type inside the containers that `nested` knows.
 pub(crate) fn section(ty: &Type) -> &Type {
     let Some(segment) = last(ty) else { return ty };

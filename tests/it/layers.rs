@@ -161,9 +161,9 @@ fn layers_that_contradict_each_other_are_told_once_with_both_places() {
 
 #[test]
 fn unknown_keys_warn_with_the_nearest_name_at_any_depth() {
-    let app = good(&["prot = 1\nhttp.retires = 2\nflags.a.onn = true\nroutes = [{ name = 'x', wieght = 1 }]\n[timeout]\n"]);
+    let app = good(&["prot = 1\nhttp.retires = 2\nflags.a.shaer = 1\nroutes = [{ name = 'x', wieght = 1 }]\n[timeout]\n"]);
     let all = warnings(&app).join("\n");
-    for hint in ["`port`", "`http.retries`", "`flags.a.on`", "weight", "`http.timeout`"] {
+    for hint in ["`port`", "`http.retries`", "`flags.a.share`", "weight", "`http.timeout`"] {
         assert!(all.contains(hint), "{hint} in\n{all}");
     }
     assert_eq!(app.warnings().len(), 5, "{all}");
@@ -449,7 +449,7 @@ fn a_secret_leaks_through_no_failure_of_any_source() {
         run(Hot::builder().source(Inline::yaml("a.yaml", &text)));
     }
     run(Hot::builder().source(Inline::yaml("a.yaml", format!("one: &{CANARY} x\nnumber: *{CANARY}2\n"))));
-    for value in [CANARY.to_owned(), format!("['{CANARY}"), format!("[{CANARY}]"), format!("\"{CANARY}"), format!("{{ {CANARY} = 1 }}")] {
+    for value in [CANARY.to_owned(), format!("['{CANARY}"), format!("[{CANARY}]"), format!("\"{CANARY}"), format!("{{ {CANARY} = 1 }}"), format!("{{ a = '{CANARY}', a = 1 }}"), format!("[\"{CANARY}\", {CANARY}]")] {
         for name in ["one", "number", "list", "map", "inner", "inner.word", "inner.key.x", "map.x", CANARY] {
             run(Hot::builder().source(Args::new(["--set".to_owned(), format!("{name}={value}").replace(&format!("{CANARY}="), "nothing=")])));
             let name = format!("K_{}", name.replace('.', "_").to_uppercase());
