@@ -1,10 +1,13 @@
 //! Behaviour through the public API, a module per theme, in one binary.
 
 mod derive;
+mod layers;
 mod lifecycle;
+mod load;
 mod promises;
 mod runtimes;
 mod saves;
 mod shop;
 mod structure;
 mod support;
+mod updates;

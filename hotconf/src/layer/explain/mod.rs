@@ -274,7 +274,7 @@ fn default_text(field: &FieldMeta, secret: bool) -> Option<String> {
 
 /// Whether a field's value may be shown nowhere: a secret, or a container of secrets.
 fn is_secret(field: &FieldMeta) -> bool {
-    field.secret || field.ty.contains("Secret")
+    field.secret
 }
 
 #[cfg(test)]
