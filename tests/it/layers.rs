@@ -1,9 +1,11 @@
 //! What several sources say together: merging, unsetting, mounting, unknown and removed keys.
 
-use hotconf::{Args, Clap, Dotenv, Env, File, Hot, HotConf, Inline, Loaded, ProblemKind, SecretsDir, SourceExt};
-use hotconf::{Error, Secret};
 use crate::support::Dir;
 use clap::{Arg, ArgAction, Command};
+use hotconf::{
+    Args, Clap, Dotenv, Env, File, Hot, HotConf, Inline, Loaded, ProblemKind, SecretsDir, SourceExt,
+};
+use hotconf::{Error, Secret};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -70,8 +72,16 @@ struct Flag {
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Store {
     Memory,
-    Disk { path: String, #[hotconf(default = 1)] depth: u8 },
-    S3 { bucket: String, #[hotconf(default = "/")] path: String },
+    Disk {
+        path: String,
+        #[hotconf(default = 1)]
+        depth: u8,
+    },
+    S3 {
+        bucket: String,
+        #[hotconf(default = "/")]
+        path: String,
+    },
 }
 
 const BASE: &str = "store.type = 'memory'\n";
@@ -103,7 +113,10 @@ fn warnings(loaded: &Loaded<App>) -> Vec<String> {
 
 #[test]
 fn later_sources_override_earlier_ones_key_by_key() {
-    let app = good(&["http = { timeout = '1s', retries = 1 }\nlabels = { a = 1, b = 1 }", "http.retries = 2\nlabels.b = 2"]);
+    let app = good(&[
+        "http = { timeout = '1s', retries = 1 }\nlabels = { a = 1, b = 1 }",
+        "http.retries = 2\nlabels.b = 2",
+    ]);
     assert_eq!((app.http.timeout, app.http.retries), (Duration::from_secs(1), 2));
     assert_eq!(app.labels, HashMap::from([("a".into(), 1), ("b".into(), 2)]));
     assert_eq!(app.origin(App::FIELDS.http.timeout).to_string(), "1.toml:1:20");
@@ -126,12 +139,18 @@ fn null_is_none_on_an_option_and_elsewhere_unsays_what_lies_below() {
     let read = |upper: Inline| {
         Hot::<App>::builder()
             .source(base())
-            .source(Inline::toml("low.toml", "workers = 8\nport = 90\ntls.cert = 'c'\nflags.a.on = true\nhttp.retries = 9"))
+            .source(Inline::toml(
+                "low.toml",
+                "workers = 8\nport = 90\ntls.cert = 'c'\nflags.a.on = true\nhttp.retries = 9",
+            ))
             .source(upper)
             .read()
             .unwrap_or_else(|e| panic!("{e:?}"))
     };
-    let json = read(Inline::json("up.json", r#"{"workers": null, "port": null, "tls": null, "flags": {"a": null}, "http": null}"#));
+    let json = read(Inline::json(
+        "up.json",
+        r#"{"workers": null, "port": null, "tls": null, "flags": {"a": null}, "http": null}"#,
+    ));
     let yaml = read(Inline::yaml("up.yaml", "workers: ~\nport: null\ntls:\nflags: {a: ~}\nhttp: ~"));
     let toml = read(Inline::toml("up.toml", "hotconf.unset = ['workers', 'port', 'tls', 'flags.a', 'http']"));
     for app in [&json, &yaml, &toml] {
@@ -145,7 +164,8 @@ fn null_is_none_on_an_option_and_elsewhere_unsays_what_lies_below() {
 fn another_tag_replaces_the_table_and_the_same_tag_merges() {
     let same = good(&["store = { type = 'disk', path = '/a', depth = 4 }", "store.path = '/b'"]);
     assert_eq!(same.store, Store::Disk { path: "/b".into(), depth: 4 });
-    let other = good(&["store = { type = 'disk', path = '/a', depth = 4 }", "store = { type = 's3', bucket = 'b' }"]);
+    let other =
+        good(&["store = { type = 'disk', path = '/a', depth = 4 }", "store = { type = 's3', bucket = 'b' }"]);
     assert_eq!(other.store, Store::S3 { bucket: "b".into(), path: "/".into() });
     assert!(other.warnings().is_empty(), "{:?}", other.warnings());
 }
@@ -161,7 +181,9 @@ fn layers_that_contradict_each_other_are_told_once_with_both_places() {
 
 #[test]
 fn unknown_keys_warn_with_the_nearest_name_at_any_depth() {
-    let app = good(&["prot = 1\nhttp.retires = 2\nflags.a.shaer = 1\nroutes = [{ name = 'x', wieght = 1 }]\n[timeout]\n"]);
+    let app = good(&[
+        "prot = 1\nhttp.retires = 2\nflags.a.shaer = 1\nroutes = [{ name = 'x', wieght = 1 }]\n[timeout]\n",
+    ]);
     let all = warnings(&app).join("\n");
     for hint in ["`port`", "`http.retries`", "`flags.a.share`", "weight", "`http.timeout`"] {
         assert!(all.contains(hint), "{hint} in\n{all}");
@@ -203,7 +225,15 @@ fn removed_and_deprecated_keys_and_aliases_are_told_once() {
 fn an_error_names_what_the_wrong_value_hides_and_shows_the_line() {
     let error = layers(&["http.timeout = '9s'", "http.timeout = 'fast'"]).unwrap_err();
     let report = format!("{error:?}");
-    for part in ["http.timeout", "\"fast\"", "2.toml:1:16", "hides", "1.toml:1:16", "default \"5s\"", "http.timeout = 'fast'"] {
+    for part in [
+        "http.timeout",
+        "\"fast\"",
+        "2.toml:1:16",
+        "hides",
+        "1.toml:1:16",
+        "default \"5s\"",
+        "http.timeout = 'fast'",
+    ] {
         assert!(report.contains(part), "{part} in\n{report}");
     }
 }
@@ -213,18 +243,22 @@ fn a_part_of_a_source_is_taken_and_mounted() {
     let read = |source: Box<dyn Fn(hotconf::Builder<App>) -> hotconf::Builder<App>>| {
         source(Hot::<App>::builder().source(base())).read().unwrap_or_else(|e| panic!("{e:?}"))
     };
-    let taken = read(Box::new(|b| b.source(Inline::toml("a.toml", "[worker.app]\nport = 9").at("worker.app"))));
+    let taken =
+        read(Box::new(|b| b.source(Inline::toml("a.toml", "[worker.app]\nport = 9").at("worker.app"))));
     assert_eq!(taken.port, 9);
     assert_eq!(taken.origin(App::FIELDS.port).to_string(), "a.toml:2:8");
     let mounted = read(Box::new(|b| b.source(Inline::toml("a.toml", "retries = 9").under("http"))));
     assert_eq!(mounted.http.retries, 9);
-    let both = read(Box::new(|b| b.source(Inline::toml("a.toml", "x.on = true").at("x").under("flags.\"new ui\""))));
+    let both =
+        read(Box::new(|b| b.source(Inline::toml("a.toml", "x.on = true").at("x").under("flags.\"new ui\""))));
     assert!(both.flags["new ui"].on);
     let args = read(Box::new(|b| b.source(Args::new(["--set", "worker.port=7"]).at("worker"))));
     assert_eq!(args.port, 7);
     let args = read(Box::new(|b| b.source(Args::new(["--set", "retries=7"]).under("http"))));
     assert_eq!(args.http.retries, 7);
-    let env = read(Box::new(|b| b.source(Env::from_iter("T", [("T_CERT", "c"), ("T_PASSWORD", "p")]).under("tls"))));
+    let env = read(Box::new(|b| {
+        b.source(Env::from_iter("T", [("T_CERT", "c"), ("T_PASSWORD", "p")]).under("tls"))
+    }));
     assert_eq!(env.tls.as_ref().map(|t| t.cert.as_str()), Some("c"));
     let absent = read(Box::new(|b| b.source(Inline::toml("a.toml", "x = 1").at("worker").optional())));
     assert_eq!(absent.port, 80);
@@ -257,7 +291,8 @@ fn a_directory_of_secrets_fills_fields_by_file_name() {
 #[test]
 fn a_dotenv_file_reads_as_the_environment_does() {
     let dir = Dir::new();
-    let path = dir.file(".env", "# x\nexport APP_PORT=81\nAPP_HTTP_TIMEOUT='2s'\nAPP_NAME=\"a b\"\nOTHER=1\n");
+    let path =
+        dir.file(".env", "# x\nexport APP_PORT=81\nAPP_HTTP_TIMEOUT='2s'\nAPP_NAME=\"a b\"\nOTHER=1\n");
     let app = Hot::<App>::builder().source(base()).source(Dotenv::new(&path, "APP")).read().unwrap();
     assert_eq!((app.port, app.name.as_str(), app.http.timeout), (81, "a b", Duration::from_secs(2)));
     assert!(app.origin(App::FIELDS.port).to_string().contains(".env:2"), "{}", app.origin(App::FIELDS.port));
@@ -270,9 +305,29 @@ fn args(args: &[&str]) -> Result<Loaded<App>, Error> {
 #[test]
 fn arguments_set_every_kind_of_field() {
     let app = args(&[
-        "--verbose", "--set", "http.timeout=1m", "--set=name=00123", "--set", "flags.\"new ui\".on=true",
-        "--set", "labels.a=4", "--set", "hosts=['x', 'y=z']", "--set", "store={ type = 'disk', path = '/d' }",
-        "--set", "routes=[{ name = 'x' }]", "--set", "workers=", "--set", "port=1", "--set", "tcp_port=2", "--", "--set", "port=3",
+        "--verbose",
+        "--set",
+        "http.timeout=1m",
+        "--set=name=00123",
+        "--set",
+        "flags.\"new ui\".on=true",
+        "--set",
+        "labels.a=4",
+        "--set",
+        "hosts=['x', 'y=z']",
+        "--set",
+        "store={ type = 'disk', path = '/d' }",
+        "--set",
+        "routes=[{ name = 'x' }]",
+        "--set",
+        "workers=",
+        "--set",
+        "port=1",
+        "--set",
+        "tcp_port=2",
+        "--",
+        "--set",
+        "port=3",
     ])
     .unwrap_or_else(|e| panic!("{e:?}"));
     assert_eq!((app.name.as_str(), app.port, app.workers), ("00123", 2, None));
@@ -287,7 +342,9 @@ fn arguments_set_every_kind_of_field() {
 
 #[test]
 fn arguments_that_are_wrong_are_told_all_at_once() {
-    let error = args(&["--set", "prot=1", "--set", "hunter2", "--set", "http=5", "--set", "hosts=[1", "--set"]).unwrap_err();
+    let error =
+        args(&["--set", "prot=1", "--set", "hunter2", "--set", "http=5", "--set", "hosts=[1", "--set"])
+            .unwrap_err();
     assert_eq!(error.problems().len(), 5, "{error:?}");
     let report = format!("{error:?}");
     assert!(report.contains("did you mean `port`") && !report.contains("hunter2"), "{report}");
@@ -319,7 +376,21 @@ fn of_a_clap_command_line_only_what_was_typed_counts() {
     };
     let silent = read(&["app"]);
     assert_eq!((silent.port, silent.http.retries, silent.http.keepalive), (5, 3, false));
-    let typed = read(&["app", "--port", "7", "-rr", "--keepalive", "--host", "b", "--host", "c d", "--verbose", "run", "--name", "007"]);
+    let typed = read(&[
+        "app",
+        "--port",
+        "7",
+        "-rr",
+        "--keepalive",
+        "--host",
+        "b",
+        "--host",
+        "c d",
+        "--verbose",
+        "run",
+        "--name",
+        "007",
+    ]);
     assert_eq!((typed.port, typed.http.retries, typed.http.keepalive), (7, 2, true));
     assert_eq!(typed.hosts, ["a", "b", "c d"]);
     assert_eq!(typed.name, "007");
@@ -334,9 +405,18 @@ fn env(vars: &[(&str, &str)]) -> Result<Loaded<App>, Error> {
 #[test]
 fn the_environment_sets_every_kind_of_field() {
     let app = env(&[
-        ("A_NAME", "007"), ("A_WORKERS", "4"), ("A_PORT", "0090"), ("A_HOSTS", "['x', 'y']"),
-        ("A_ROUTES", "[{ name = 'r' }]"), ("A_HTTP__TIMEOUT", "1s"), ("A_TLS_CERT", ""), ("A_TLS_PASSWORD", "0"),
-        ("A_FLAGS_BETA_ON", "true"), ("A_LABELS_TEAM_A", "1"), ("A_STORE_TYPE", "s3"), ("A_STORE_BUCKET", "b"),
+        ("A_NAME", "007"),
+        ("A_WORKERS", "4"),
+        ("A_PORT", "0090"),
+        ("A_HOSTS", "['x', 'y']"),
+        ("A_ROUTES", "[{ name = 'r' }]"),
+        ("A_HTTP__TIMEOUT", "1s"),
+        ("A_TLS_CERT", ""),
+        ("A_TLS_PASSWORD", "0"),
+        ("A_FLAGS_BETA_ON", "true"),
+        ("A_LABELS_TEAM_A", "1"),
+        ("A_STORE_TYPE", "s3"),
+        ("A_STORE_BUCKET", "b"),
         ("B_PORT", "1"),
     ])
     .unwrap_or_else(|e| panic!("{e:?}"));
@@ -449,9 +529,20 @@ fn a_secret_leaks_through_no_failure_of_any_source() {
         run(Hot::builder().source(Inline::yaml("a.yaml", &text)));
     }
     run(Hot::builder().source(Inline::yaml("a.yaml", format!("one: &{CANARY} x\nnumber: *{CANARY}2\n"))));
-    for value in [CANARY.to_owned(), format!("['{CANARY}"), format!("[{CANARY}]"), format!("\"{CANARY}"), format!("{{ {CANARY} = 1 }}"), format!("{{ a = '{CANARY}', a = 1 }}"), format!("[\"{CANARY}\", {CANARY}]")] {
+    for value in [
+        CANARY.to_owned(),
+        format!("['{CANARY}"),
+        format!("[{CANARY}]"),
+        format!("\"{CANARY}"),
+        format!("{{ {CANARY} = 1 }}"),
+        format!("{{ a = '{CANARY}', a = 1 }}"),
+        format!("[\"{CANARY}\", {CANARY}]"),
+    ] {
         for name in ["one", "number", "list", "map", "inner", "inner.word", "inner.key.x", "map.x", CANARY] {
-            run(Hot::builder().source(Args::new(["--set".to_owned(), format!("{name}={value}").replace(&format!("{CANARY}="), "nothing=")])));
+            run(Hot::builder().source(Args::new([
+                "--set".to_owned(),
+                format!("{name}={value}").replace(&format!("{CANARY}="), "nothing="),
+            ])));
             let name = format!("K_{}", name.replace('.', "_").to_uppercase());
             run(Hot::builder().source(Env::from_iter("K", [(name.replace("C4N4RY", "X"), value.clone())])));
         }

@@ -1,8 +1,6 @@
 //! What a document becomes: every shape of a field, in every format, with every problem at once.
 
-use hotconf::{
-    Args, ByteSize, Env, Hot, HotConf, Inline, Loaded, ProblemKind, Secret, SourceExt,
-};
+use hotconf::{Args, ByteSize, Env, Hot, HotConf, Inline, Loaded, ProblemKind, Secret, SourceExt};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -555,7 +553,9 @@ fn an_unknown_tag_names_the_known_ones() {
 
 #[test]
 fn a_scalar_where_a_section_stands_is_told_once() {
-    for text in ["one = 5", "list = 5", "map = 5", "maybe = 5", "map.x = 5", "list = [5]", "one = [{ a = 1 }]"] {
+    for text in
+        ["one = 5", "list = 5", "map = 5", "maybe = 5", "map.x = 5", "list = [5]", "one = [{ a = 1 }]"]
+    {
         let error = refusal::<Shapes>(&format!("{text}\nstore.kind = 'memory'\ngeneric.value = 1"));
         assert_eq!(error.problems().len(), 1, "{text}: {error:?}");
         assert!(error.problems()[0].message().starts_with("expected a "), "{error:?}");

@@ -210,11 +210,9 @@ fn an_update_gives_what_a_fresh_load_gives() {
                 assert_eq!(settled, fresh, "round {round}:\n{text}");
                 assert_eq!(config.version(), before.version());
             }
-            (fresh, settled) => panic!(
-                "round {round}: fresh {:?}, live {:?}\n{text}",
-                fresh.map(|_| ()),
-                settled.map(|_| ())
-            ),
+            (fresh, settled) => {
+                panic!("round {round}: fresh {:?}, live {:?}\n{text}", fresh.map(|_| ()), settled.map(|_| ()))
+            }
         }
     }
     assert!(accepted > 150 && refused > 30, "{accepted} accepted, {refused} refused");
@@ -297,21 +295,18 @@ fn tokens_of_every_kind_hear_of_their_own_field_alone() {
     assert_eq!(tell(&format!("{base}\nnumber = 2")), ["number: 1 -> 2"]);
     assert_eq!(
         tell(&format!("{base}\nnumber = 2\ninner.b = 4")),
-        [
-            "inner.b: None -> Some(4)",
-            "inner: Inner { a: 2, b: None } -> Inner { a: 2, b: Some(4) }",
-        ]
+        ["inner.b: None -> Some(4)", "inner: Inner { a: 2, b: None } -> Inner { a: 2, b: Some(4) }",]
     );
     let base = &format!("{base}\nnumber = 2\ninner.b = 4");
     assert_eq!(
         tell(&format!("{base}\noption = {{}}")),
-        [
-            "option.a: None -> Some(2)",
-            "option: None -> Some(Inner { a: 2, b: None })",
-        ]
+        ["option.a: None -> Some(2)", "option: None -> Some(Inner { a: 2, b: None })",]
     );
     let base = &format!("{base}\noption = {{}}");
-    assert_eq!(tell(&base.replace("table.x = [1]", "table = { x = [1], y = [] }")), ["table y: None -> Some([])"]);
+    assert_eq!(
+        tell(&base.replace("table.x = [1]", "table = { x = [1], y = [] }")),
+        ["table y: None -> Some([])"]
+    );
     assert_eq!(
         tell(&base.replace("entries.a.a = 1", "entries.z = {}")),
         [
@@ -342,7 +337,8 @@ fn every_way_to_follow_takes_every_kind_of_token() {
     let maybe = config.view(All::FIELDS.option);
     let mut entry = config.watch(All::FIELDS.entries.key("a"));
     let mut whole = config.watch(All::FIELDS);
-    handle.set("number = 4\nkind = { type = 'none' }\ninner.a = 9\noption = { a = 2 }\nentries.a = { a = 3 }");
+    handle
+        .set("number = 4\nkind = { type = 'none' }\ninner.a = 9\noption = { a = 2 }\nentries.a = { a = 3 }");
     settle(&config).unwrap();
     assert_eq!((number.get(), partial.get()), (4, None));
     assert_eq!((view.load().a, maybe.load().is_some()), (9, true));
