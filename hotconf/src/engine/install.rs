@@ -22,16 +22,18 @@ impl<T: HotConf> Driver<T> {
         self.board.decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
         let before = self.base.running.clone();
         let moved = !candidate.moved.is_empty();
+        let (value, tree) =
+            candidate.running.unwrap_or_else(|| (candidate.desired.clone(), candidate.tree.clone()));
         let meta = Arc::new(Meta {
             number: if moved { before.version() + 1 } else { before.version() },
             at: if moved { SystemTime::now() } else { before.time() },
             schema: T::SCHEMA,
             index: before.0.meta.index.clone(),
-            tree: candidate.tree.clone(),
+            tree,
+            waiting: candidate.waiting.clone(),
             stack: candidate.stack,
             fingerprint: OnceLock::new(),
         });
-        let value = candidate.running.unwrap_or_else(|| candidate.desired.clone());
         let after = Snapshot(Arc::new(Version { value, meta, scope: Scope::default() }));
         let verdict = if moved {
             self.board.installed(Instant::now());

@@ -220,6 +220,7 @@ fn first_snapshot<T: HotConf>(candidate: &judge::Candidate<T>, index: Arc<Index>
         schema: T::SCHEMA,
         index,
         tree: candidate.tree.clone(),
+        waiting: Vec::new(),
         stack: candidate.stack.clone(),
         fingerprint: OnceLock::new(),
     });
