@@ -1,7 +1,7 @@
 //! Behaviour through the public API, a module per theme, in one binary.
 
 mod derive;
-//mod describe;
+mod describe;
 mod layers;
 mod lifecycle;
 mod load;
