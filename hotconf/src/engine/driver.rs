@@ -8,13 +8,13 @@ use super::launch::named;
 use super::pull::{Answer, Arrival, Order};
 use super::race::{Either, race};
 use super::remote::Command;
-use super::workers::Workers;
+use super::teller::Teller;
 use crate::control::{Control, Effect, Input, Judged, Pending};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::observe::{
-    Applied, Board, Bus, Event, RestartRequired, SourceDown, SourceState, SourceUp, Warning, trace,
+    Applied, Board, Event, RestartRequired, SourceDown, SourceState, SourceUp, Warning, trace,
 };
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
@@ -67,7 +67,7 @@ impl Handle {
 #[derive(Clone)]
 pub(crate) struct Offer {
     docs: Arc<[Layered]>,
-    cursor: Cursor,
+    pub(crate) cursor: Cursor,
 }
 
 impl Offer {
@@ -98,11 +98,10 @@ pub(crate) struct Driver<T: HotConf> {
     plan: Plan,
     topic: Arc<Topic<T>>,
     board: Arc<Board>,
-    bus: Arc<Bus>,
-    workers: Arc<Workers>,
+    teller: Teller,
     arrivals: mpsc::Receiver<Arrival>,
     commands: mpsc::UnboundedReceiver<Command>,
-    warned: mpsc::UnboundedReceiver<(usize, String)>,
+    warned: mpsc::Receiver<(usize, String)>,
     report: Report,
     group: Arc<Group>,
     token: CancellationToken,
@@ -120,11 +119,11 @@ impl<T: HotConf> Driver<T> {
     pub(crate) fn new(
         plan: Plan,
         topic: Arc<Topic<T>>,
-        (board, bus, workers): (Arc<Board>, Arc<Bus>, Arc<Workers>),
+        (board, teller): (Arc<Board>, Teller),
         (arrivals, commands, warned): (
             mpsc::Receiver<Arrival>,
             mpsc::UnboundedReceiver<Command>,
-            mpsc::UnboundedReceiver<(usize, String)>,
+            mpsc::Receiver<(usize, String)>,
         ),
         (group, token, report): (Arc<Group>, CancellationToken, Report),
         (base, control): (Arc<Base<T>>, Control<Offer>),
@@ -133,8 +132,7 @@ impl<T: HotConf> Driver<T> {
             plan,
             topic,
             board,
-            bus,
-            workers,
+            teller,
             arrivals,
             commands,
             warned,
@@ -169,7 +167,7 @@ impl<T: HotConf> Driver<T> {
         }
         self.board.stop();
         self.topic.close();
-        self.bus.close();
+        self.teller.bus.close();
     }
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
@@ -372,7 +370,7 @@ impl<T: HotConf> Driver<T> {
         let (base, policy) = (self.base.clone(), self.plan.policy);
         let long = T::SCHEMA.foreign || stack.bytes() > LONG;
         let name = self.plan.name.clone();
-        let work = on_worker_if(long, &self.workers, &self.report, move || {
+        let work = on_worker_if(long, &self.teller, &self.report, move || {
             trace::stage(&name, "load", || judge(&base, stack, policy))
         });
         self.token.run_until_cancelled(work).await
@@ -494,22 +492,15 @@ impl<T: HotConf> Driver<T> {
     }
 
     fn tell(&self, event: Event) {
-        trace::event(&self.plan.name, &event);
-        tell(&self.bus, &self.workers, &event);
+        self.teller.tell(&event);
     }
-}
-
-/// Hands an event to everybody who listens.
-pub(crate) fn tell(bus: &Bus, workers: &Arc<Workers>, event: &Event) {
-    // A listener's panics are contained, and of its lateness nobody could be told but itself.
-    bus.tell(event, |run| workers.submit(run));
 }
 
 /// Runs `work` on a worker, or in place where it is short and runs no code of the user. A panic in it
 /// is a refusal.
 pub(crate) async fn on_worker_if<C: Send + 'static>(
     away: bool,
-    workers: &Arc<Workers>,
+    teller: &Teller,
     report: &Report,
     work: impl FnOnce() -> Result<C, Refused> + Send + 'static,
 ) -> Result<C, Refused> {
@@ -523,13 +514,14 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
         return work();
     }
     let (done, finished) = oneshot::channel();
-    let run = Box::new(move || {
+    // Counted: a shutdown abandons the load, and says so if a check or a `Deserialize` does not return.
+    let run = teller.calls.counted(move || {
         // Who asked may have been cancelled meanwhile.
         drop(done.send(work()));
     });
     let job = Job { name: Arc::from("loading the new configuration"), report: report.clone(), run };
     // A job that is not taken is dropped, and its end of the channel with it.
-    drop(Pool::submit(&**workers, job));
+    drop(Pool::submit(&*teller.workers, job));
     finished.await.unwrap_or_else(|_| {
         let message = "loading it was cut short by a shutdown";
         Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })

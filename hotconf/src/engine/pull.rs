@@ -2,6 +2,7 @@
 
 use super::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +30,14 @@ pub(crate) enum Order {
     Settled(Cursor, Verdict),
 }
 
-/// A prompt failure is one that came sooner than a source that waits would bring it.
+/// A prompt answer is one that came sooner than a source that waits would bring it.
 const PROMPT: Duration = Duration::from_millis(5);
 /// How many prompt failures in a row are met at once; then the pauses begin.
 const PATIENCE: u32 = 3;
+/// How many prompt updates in a row are taken at once: a program may set a document in a loop.
+const BURST: u32 = 100;
+/// Then one in this time. Nothing is lost by it: what arrives is the state as of then.
+const PACE: Duration = Duration::from_millis(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -76,11 +81,13 @@ async fn run(
 ) {
     let mut ticket = None;
     let mut answered = false;
+    let mut last_failure: Option<String> = None;
     let mut pause = Pause::default();
     loop {
         let waits = source.is_live() || !answered || ticket.is_some();
         let rest_until = pause.until.filter(|_| ticket.is_none());
         let begun = cx.now();
+        let reads = cx.activity().reads.load(Ordering::Relaxed);
         let answer = async {
             if !waits {
                 return std::future::pending().await;
@@ -105,10 +112,28 @@ async fn run(
             Either::Second(result) => result,
         };
         answered = true;
-        pause.note(result.is_err(), begun, cx.now());
+        if cx.activity().reads.load(Ordering::Relaxed) == reads {
+            // A source that keeps no account of its own.
+            cx.activity().read(cx.now(), 0);
+        }
+        if ticket.is_none() {
+            pause.note(result.is_err(), begun, cx.now());
+        }
         let answer = match result {
-            Ok(update) => Answer::Update(update),
-            Err(error) => Answer::Failed(error),
+            Ok(update) => {
+                last_failure = None;
+                Answer::Update(update)
+            }
+            Err(error) => {
+                let said = error.to_string();
+                let again = last_failure.as_ref() == Some(&said);
+                last_failure = Some(said);
+                if again && ticket.is_none() && pause.is_failing() {
+                    // It fails on and on for the same reason, without waiting: that was told.
+                    continue;
+                }
+                Answer::Failed(error)
+            }
         };
         let arrival = Arrival { source: index, answer, ticket: ticket.take() };
         match token.run_until_cancelled(arrivals.send(arrival)).await {
@@ -118,10 +143,11 @@ async fn run(
     }
 }
 
-/// Slows a source down that fails again and again without waiting.
+/// Slows a source down that fails, or brings something, again and again without waiting.
 #[derive(Default)]
 struct Pause {
     failures: u32,
+    updates: u32,
     until: Option<Instant>,
 }
 
@@ -129,11 +155,19 @@ impl Pause {
     fn note(&mut self, failed: bool, begun: Instant, now: Instant) {
         // A source that was made to rest did not fail promptly of its own accord: count from its rest.
         let begun = self.until.take().map_or(begun, |rested| rested.max(begun));
-        if !failed || now.saturating_duration_since(begun) > PROMPT {
-            self.failures = 0;
+        if now.saturating_duration_since(begun) > PROMPT {
+            (self.failures, self.updates) = (0, 0);
             return;
         }
-        self.failures += 1;
+        if !failed {
+            self.failures = 0;
+            self.updates = self.updates.saturating_add(1);
+            if self.updates >= BURST {
+                self.until = Some(now + PACE);
+            }
+            return;
+        }
+        self.failures = self.failures.saturating_add(1);
         if self.failures >= PATIENCE {
             let doublings = (self.failures - PATIENCE).min(16);
             self.until = Some(now + FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE));
@@ -141,9 +175,31 @@ impl Pause {
     }
 }
 
+impl Pause {
+    /// Whether the source has failed promptly more than once in a row.
+    fn is_failing(&self) -> bool {
+        self.failures > 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_that_brings_something_without_end_is_paced_and_a_burst_is_not() {
+        let mut now = Instant::now();
+        let mut pause = Pause::default();
+        for n in 1..=300 {
+            pause.note(false, now, now);
+            assert_eq!(pause.until.is_some(), n >= BURST, "{n}");
+            now = pause.until.unwrap_or(now);
+        }
+        pause.note(false, now, now + Duration::from_millis(20));
+        assert_eq!(pause.until, None, "it waited");
+        pause.note(false, now, now);
+        assert_eq!(pause.until, None, "a new burst");
+    }
 
     #[test]
     fn a_source_that_fails_at_once_again_and_again_is_slowed_down() {

@@ -253,6 +253,11 @@ impl Context {
         }
     }
 
+    /// The same, with an account that the engine reads too.
+    pub(crate) fn counting(self, activity: Arc<Activity>) -> Self {
+        Self { activity, ..self }
+    }
+
     /// The same for a source of which another part is wanted.
     pub(crate) fn placed(&self, schema: &'static crate::schema::meta::Schema, above: Vec<String>) -> Self {
         Self { schema, above, ..self.clone() }
@@ -270,7 +275,7 @@ impl Context {
 
     /// Ends after `duration`.
     pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.services.sleep_until(self.now() + duration)
+        self.services.sleep_until(crate::sync::later(self.now(), duration))
     }
 
     /// Ends at `at`.
