@@ -237,7 +237,7 @@ fn a_slow_callback_gets_the_fold_and_the_final_state() {
         assert!(Instant::now() < end, "the final state is always delivered");
         std::thread::sleep(Duration::from_millis(5));
     }
-    subscription.close();
+    subscription.blocking_close().expect("a plain thread");
     let calls = calls.lock().expect("no panic");
     let mut last = 1;
     for (old, new) in calls.iter() {
@@ -310,7 +310,7 @@ fn no_call_starts_after_a_subscription_was_dropped() {
         handle.set(format!("n = {n}"));
         config.blocking_reload().expect("good");
         // Waits for a call that runs; afterwards none may start.
-        subscription.close();
+        subscription.blocking_close().expect("a plain thread");
         off.store(true, Ordering::SeqCst);
         handle.set(format!("n = {}", n + 1000));
         config.blocking_reload().expect("good");

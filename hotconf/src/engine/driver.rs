@@ -251,13 +251,19 @@ impl<T: HotConf> Driver<T> {
         if self.token.is_cancelled() {
             return None;
         }
-        if let Some(late) = waiting.iter().min() {
-            let problem =
-                Problem::new(ProblemKind::Unreadable, "", format!("gave no answer within {RELOAD:?}"));
-            let error =
-                Error::problems_in("this reload", vec![named(problem, &self.plan.sources[*late].name)]);
+        if !waiting.is_empty() {
+            let late = |source: usize| {
+                let message = format!("gave no answer within {RELOAD:?}");
+                named(Problem::new(ProblemKind::Unreadable, "", message), &self.plan.sources[source].name)
+            };
+            let mut waiting: Vec<usize> = waiting.into_iter().collect();
+            waiting.sort_unstable();
+            let error = Error::problems_in("this reload", waiting.into_iter().map(late).collect());
             return Some(Err(error.keeping(self.version())));
         }
+        // A source that panicked was not asked: what it holds now, nobody knows.
+        let gone = (0..self.plan.sources.len()).filter(|s| self.plan.sources[*s].gone);
+        let refusal = refusal.or_else(|| gone.filter_map(|source| self.board.error_of(source)).next());
         Some(refusal.map_or_else(|| Ok(self.version()), Err))
     }
 
@@ -351,6 +357,10 @@ impl<T: HotConf> Driver<T> {
                     }
                 },
                 Effect::Accept { sources } => {
+                    // Asked once more: judging may have taken its time, and off means off.
+                    if self.token.is_cancelled() {
+                        return None;
+                    }
                     if let Some(candidate) = accepted.take() {
                         let verdict = self.install(candidate);
                         self.accepted(&sources, &offers, &verdict);
@@ -371,7 +381,7 @@ impl<T: HotConf> Driver<T> {
         let long = T::SCHEMA.foreign || stack.bytes() > LONG;
         let name = self.plan.name.clone();
         let work = on_worker_if(long, &self.teller, &self.report, move || {
-            trace::stage(&name, "load", || judge(&base, stack, policy))
+            trace::load(&name, || judge(&base, stack, policy))
         });
         self.token.run_until_cancelled(work).await
     }
@@ -395,8 +405,10 @@ impl<T: HotConf> Driver<T> {
         let verdict = if moved {
             self.board.installed(Instant::now());
             Board::count(&self.board.applied);
-            self.topic.install(&after, candidate.moved.as_slice());
-            self.topic.tell(&before, &after, candidate.moved.as_slice());
+            trace::publish(&self.plan.name, after.version(), || {
+                self.topic.install(&after, candidate.moved.as_slice());
+                self.topic.tell(&before, &after, candidate.moved.as_slice());
+            });
             Verdict::Applied { version: after.version() }
         } else {
             // Same values, newer places: lines may have shifted.

@@ -34,9 +34,10 @@ pub(crate) enum Order {
 const PROMPT: Duration = Duration::from_millis(5);
 /// How many prompt failures in a row are met at once; then the pauses begin.
 const PATIENCE: u32 = 3;
-/// How many prompt updates in a row are taken at once: a program may set a document in a loop.
+/// How many answers of a source are taken as they come: a program may set a document in a loop.
 const BURST: u32 = 100;
-/// Then one in this time. Nothing is lost by it: what arrives is the state as of then.
+/// Then one in this time, as long as it goes on. Nothing is lost by it: what arrives is the state as of
+/// then.
 const PACE: Duration = Duration::from_millis(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -147,7 +148,8 @@ async fn run(
 #[derive(Default)]
 struct Pause {
     failures: u32,
-    updates: u32,
+    /// When the answers so far would have been through at the pace; a burst may run ahead of it.
+    through: Option<Instant>,
     until: Option<Instant>,
 }
 
@@ -155,16 +157,11 @@ impl Pause {
     fn note(&mut self, failed: bool, begun: Instant, now: Instant) {
         // A source that was made to rest did not fail promptly of its own accord: count from its rest.
         let begun = self.until.take().map_or(begun, |rested| rested.max(begun));
-        if now.saturating_duration_since(begun) > PROMPT {
-            (self.failures, self.updates) = (0, 0);
-            return;
-        }
-        if !failed {
+        let through = self.through.map_or(now, |through| through.max(now)) + PACE;
+        self.through = Some(through);
+        self.until = through.checked_sub(PACE * BURST).filter(|at| *at > now);
+        if !failed || now.saturating_duration_since(begun) > PROMPT {
             self.failures = 0;
-            self.updates = self.updates.saturating_add(1);
-            if self.updates >= BURST {
-                self.until = Some(now + PACE);
-            }
             return;
         }
         self.failures = self.failures.saturating_add(1);
@@ -192,13 +189,14 @@ mod tests {
         let mut pause = Pause::default();
         for n in 1..=300 {
             pause.note(false, now, now);
-            assert_eq!(pause.until.is_some(), n >= BURST, "{n}");
+            assert_eq!(pause.until.is_some(), n > BURST, "{n}");
             now = pause.until.unwrap_or(now);
         }
-        pause.note(false, now, now + Duration::from_millis(20));
-        assert_eq!(pause.until, None, "it waited");
-        pause.note(false, now, now);
-        assert_eq!(pause.until, None, "a new burst");
+        now += PACE * BURST;
+        for _ in 0..BURST {
+            pause.note(false, now, now);
+            assert_eq!(pause.until, None, "a new burst after a rest");
+        }
     }
 
     #[test]

@@ -219,6 +219,11 @@ impl Board {
         }
     }
 
+    /// Why a source is not well.
+    pub(crate) fn error_of(&self, source: usize) -> Option<Error> {
+        lock(&self.state).sources[source].error.clone()
+    }
+
     /// Tells whether a source is known to be down for this very reason.
     pub(crate) fn is_down_for(&self, source: usize, error: &Error) -> bool {
         let state = lock(&self.state);
