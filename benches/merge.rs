@@ -6,13 +6,13 @@ mod common;
 
 use common::shapes::{Fifty, toml as to_toml};
 use common::{Case, compare, counting, print_instructions};
-use hotconf::{Format, Hot, Inline};
+use hotconf::{Hot, Inline};
 use std::hint::black_box;
 
 fn read(lower: &str, upper: &str) -> Fifty {
     Hot::<Fifty>::builder()
-        .source(Inline::text("lower", Format::Toml, lower))
-        .source(Inline::text("upper", Format::Toml, upper))
+        .source(Inline::toml("lower", lower))
+        .source(Inline::toml("upper", upper))
         .read()
         .expect("loaded")
         .into_inner()

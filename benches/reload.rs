@@ -48,7 +48,7 @@ fn raw(dir: &Path, rounds: u64) -> Vec<f64> {
             replace(&path, &text);
             let (seen, _) = heard.recv().expect("seen");
             std::thread::sleep(Duration::from_millis(2));
-            (seen - begun).as_nanos() as f64
+            (seen - begun).as_secs_f64() * 1e9
         })
         .collect();
     thread.join().expect("ended");
@@ -77,9 +77,9 @@ fn ours(dir: &Path, rounds: u64, rest: Duration) -> (Vec<f64>, Vec<f64>, u64) {
         while reader.load().s0.limit != limit {
             std::hint::spin_loop();
         }
-        visible.push(begun.elapsed().as_nanos() as f64);
+        visible.push(begun.elapsed().as_secs_f64() * 1e9);
         let (at, _) = heard.recv().expect("called");
-        called.push((at - begun).as_nanos() as f64);
+        called.push((at - begun).as_secs_f64() * 1e9);
         std::thread::sleep(Duration::from_millis(2));
     }
     let changes = std::iter::from_fn(|| events.try_next()).filter(|e| matches!(e, Event::Applied(_))).count();

@@ -32,7 +32,7 @@ impl<'a> Case<'a> {
 
 /// Runs the cases in turn for `rounds` rounds, `each` times a round, and prints them; ratios are to the
 /// first case. Returns the median nanoseconds of one run of each.
-pub(crate) fn compare(title: &str, rounds: usize, each: usize, mut cases: Vec<Case<'_>>) -> Vec<f64> {
+pub(crate) fn compare(title: &str, rounds: usize, each: u32, mut cases: Vec<Case<'_>>) -> Vec<f64> {
     println!("\n{title}");
     let mut times = vec![Vec::with_capacity(rounds); cases.len()];
     for case in &mut cases {
@@ -44,7 +44,7 @@ pub(crate) fn compare(title: &str, rounds: usize, each: usize, mut cases: Vec<Ca
             for _ in 0..each {
                 (case.run)();
             }
-            times.push(begun.elapsed().as_nanos() as f64 / each as f64);
+            times.push(begun.elapsed().as_secs_f64() * 1e9 / f64::from(each));
         }
     }
     let base = times[0].clone();
@@ -87,8 +87,8 @@ pub(crate) fn counting() -> Option<(String, usize)> {
 }
 
 /// Instructions of one run of the named case: this very program under callgrind, with `n` and `2n` runs.
-pub(crate) fn instructions(name: &str, n: usize) -> Option<f64> {
-    let once = |n: usize| -> Option<f64> {
+pub(crate) fn instructions(name: &str, n: u32) -> Option<f64> {
+    let once = |n: u32| -> Option<f64> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg(std::env::current_exe().ok()?)
@@ -99,11 +99,11 @@ pub(crate) fn instructions(name: &str, n: usize) -> Option<f64> {
         let line = text.lines().find(|l| l.contains("Collected"))?;
         line.rsplit(' ').next()?.replace(',', "").parse().ok()
     };
-    Some((once(2 * n)? - once(n)?) / n as f64)
+    Some((once(2 * n)? - once(n)?) / f64::from(n))
 }
 
 /// Prints instruction counts of cases; ratios are to the first.
-pub(crate) fn print_instructions(title: &str, cases: &[(&str, usize)]) {
+pub(crate) fn print_instructions(title: &str, cases: &[(&str, u32)]) {
     println!("\n{title} (instructions, callgrind)");
     let mut base = None;
     for (name, n) in cases {

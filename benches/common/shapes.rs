@@ -32,11 +32,11 @@ pub(crate) struct Section {
 macro_rules! root {
     ($name:ident, $of:ty, $($field:ident)*) => {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, HotConf)]
-        pub struct $name {
+        pub(crate) struct $name {
             $(#[hotconf(nested)] pub $field: $of,)*
         }
         impl $name {
-            pub fn sample(seed: u64) -> Self {
+            pub(crate) fn sample(seed: u64) -> Self {
                 let mut n = seed * 1_000_000;
                 $(n += 1_000; let $field = <$of>::sample(n);)*
                 Self { $($field,)* }
@@ -46,6 +46,7 @@ macro_rules! root {
 }
 
 impl Section {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_precision_loss)] // small
     pub(crate) fn sample(n: u64) -> Self {
         Self {
             host: format!("host-{n}.example.org"),

@@ -3,7 +3,9 @@
 mod derive;
 mod events;
 mod hostile;
+mod layers;
 mod lifecycle;
+mod load;
 mod promises;
 mod runtimes;
 mod saves;
@@ -11,3 +13,4 @@ mod shop;
 mod shutdown;
 mod structure;
 mod support;
+mod updates;

@@ -21,8 +21,8 @@ pub(crate) struct Base<T> {
 /// A candidate that is valid.
 pub(crate) struct Candidate<T> {
     pub(crate) desired: T,
-    /// What shall run, where that is not what is desired.
-    pub(crate) running: Option<T>,
+    /// What shall run, where that is not what is desired: the value, and the tree that it is from.
+    pub(crate) running: Option<(T, Arc<Tree>)>,
     pub(crate) tree: Arc<Tree>,
     pub(crate) stack: Arc<Stack>,
     /// Leaves that moved in the running value.
@@ -89,10 +89,10 @@ pub(crate) fn judge<T: HotConf>(
         a.__differ(b, 0, &mut moved);
         moved
     };
-    let moved = differ(&base.running, running.as_ref().unwrap_or(&desired));
+    let moved = differ(&base.running, running.as_ref().map_or(&desired, |(value, _)| value));
     let desired_moved = differ(&base.desired, &desired);
     let waiting =
-        running.as_ref().map_or_else(Vec::new, |running| differ(running, &desired).as_slice().to_vec());
+        running.as_ref().map_or_else(Vec::new, |(running, _)| differ(running, &desired).as_slice().to_vec());
     Ok(Candidate {
         desired,
         running,
@@ -108,7 +108,7 @@ pub(crate) fn judge<T: HotConf>(
 
 /// What runs where it is not what is desired: the desired value with the restart leaves of the start.
 /// Where that does not pass the checks, the whole change waits.
-fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<T> {
+fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<(T, Arc<Tree>)> {
     let mut running = desired.clone();
     running.__freeze(&base.start);
     let mut held = Moved::default();
@@ -117,7 +117,8 @@ fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<T> 
         return None;
     }
     if load::recheck(&running, tree).is_err() {
-        return Some((*base.running).clone());
+        return Some(((*base.running).clone(), base.running.0.meta.tree.clone()));
     }
-    Some(running)
+    let tree = layer::graft(tree, &base.running.0.meta.tree, T::SCHEMA);
+    Some((running, Arc::new(tree)))
 }

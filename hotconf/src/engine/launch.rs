@@ -269,6 +269,7 @@ fn first_snapshot<T: HotConf>(candidate: &judge::Candidate<T>, index: Arc<Index>
         schema: T::SCHEMA,
         index,
         tree: candidate.tree.clone(),
+        waiting: Vec::new(),
         stack: candidate.stack.clone(),
         fingerprint: OnceLock::new(),
     });

@@ -7,6 +7,7 @@
 
 mod alarm;
 mod driver;
+mod install;
 mod judge;
 mod launch;
 mod pull;

@@ -205,6 +205,7 @@ impl Workers {
     }
 
     /// How many threads there are.
+    #[cfg(test)]
     pub(crate) fn live_threads(&self) -> usize {
         lock(&self.0.state).threads.len()
     }
@@ -221,7 +222,9 @@ impl Workers {
                 let leaving: Vec<_> = state.leaving.extract_if(.., |h| !is(h, own)).collect();
                 drop(state);
                 // They are past their last job: this takes as long as a thread needs to go.
-                leaving.into_iter().for_each(|h| drop(h.join()));
+                for handle in leaving {
+                    drop(handle.join());
+                }
                 return true;
             }
             let rest = deadline.saturating_duration_since(Instant::now());
@@ -338,7 +341,8 @@ impl Shared {
 impl State {
     /// Counts a thread in before it exists, under the smallest free number.
     fn enrol(&mut self, now: Instant) -> usize {
-        let number = (1..).find(|n| !self.threads.contains_key(n)).expect("there are few threads");
+        let number =
+            (1..=self.threads.len() + 1).find(|n| !self.threads.contains_key(n)).expect("one is free");
         self.threads.insert(number, Thread::default());
         self.last_start = Some(now);
         number

@@ -65,6 +65,7 @@ impl<Root, Out> Change<Root, Out> {
     }
 
     /// What holds now. Never equal to [`old`](Self::old).
+    #[allow(clippy::new_ret_no_self)] // the twin of `old`
     pub fn new(&self) -> &Out {
         &self.new
     }

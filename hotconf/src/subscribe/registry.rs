@@ -22,7 +22,6 @@ use std::future::Future;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The subscribers of one configuration.
@@ -93,7 +92,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// Ends every subscriber, now and from now on: no call starts afterwards. What callbacks captured is
-    /// dropped on a worker; [`wait_idle`](Self::wait_idle) waits for that too.
+    /// dropped on a worker; [`calm`](Self::calm) waits for that too.
     pub(crate) fn close_all(&self) {
         let ending = lock(&self.lists).close();
         let captured: Vec<_> = ending.iter().filter_map(|listener| listener.end()).collect();
@@ -113,7 +112,8 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// Blocks until no callback runs, the calling one excepted; `false` where the deadline came first.
-    pub(crate) fn wait_idle(&self, deadline: Instant) -> bool {
+    #[cfg(test)]
+    pub(crate) fn wait_idle(&self, deadline: std::time::Instant) -> bool {
         self.hub.running.wait(Some(deadline))
     }
 
@@ -128,6 +128,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// How many subscribers there are.
+    #[cfg(test)]
     pub(crate) fn listeners(&self) -> usize {
         let lists = lock(&self.lists);
         let all = lists.lists.iter().chain([&lists.every]);

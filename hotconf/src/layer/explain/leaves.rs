@@ -269,7 +269,9 @@ impl Fnv {
             (Some(Kind::Array), _) => {
                 let elements = place.elements();
                 self.text(&format!("[{}", elements.len()));
-                elements.into_iter().for_each(|element| self.place(element));
+                for element in elements {
+                    self.place(element);
+                }
             }
             (Some(Kind::Table), _) => {
                 let mut entries = place.entries();

@@ -90,7 +90,7 @@ impl Merger<'_> {
                 };
                 let at = found.unwrap_or(entries.len());
                 if let Some(at) = found {
-                    entries[at].key = (voice.doc, key)
+                    entries[at].key = (voice.doc, key);
                 } else {
                     entries.push(Entry { name, key: (voice.doc, key) });
                     if !index.is_empty() {

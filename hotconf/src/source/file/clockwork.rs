@@ -136,8 +136,7 @@ fn an_empty_file_is_a_document_at_the_start_and_a_loss_later() {
 fn a_watch_that_fails_is_said_and_tried_again_at_each_poll() {
     let mut desk = Desk::new("v = 1");
     let reason = "raise the sysctl".to_owned();
-    *desk.fake.failing.lock().unwrap() =
-        Some(WatchFailure { path: desk.dir.path().to_owned(), reason, exhausted: true });
+    *desk.fake.failing.lock().unwrap() = Some(WatchFailure { path: desk.dir.path().to_owned(), reason });
     desk.text();
     assert!(
         desk.warnings.lock().unwrap()[0]

@@ -62,7 +62,6 @@ type Answer = (Instant, Result<Update, SourceError>);
 /// A source that is followed on a thread of its own.
 struct Run {
     answers: mpsc::Receiver<Answer>,
-    warnings: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
     bell: Arc<Bell>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -72,7 +71,7 @@ impl Run {
     fn of(source: impl Source, poll: Duration) -> Self {
         let deadline = Arc::new(Mutex::new(None));
         let services = Real { start: Instant::now(), watcher: Watcher::new(), deadline: deadline.clone() };
-        let (cx, warnings) = context(Arc::new(services), poll);
+        let (cx, _) = context(Arc::new(services), poll);
         let (told, answers) = mpsc::channel();
         let (stop, bell) = (Arc::new(AtomicBool::new(false)), Arc::new(Bell::default()));
         let (ends, rings) = (stop.clone(), bell.clone());
@@ -96,7 +95,7 @@ impl Run {
                 let _ = told.send((Instant::now(), answer));
             }
         });
-        Self { answers, warnings, stop, bell, thread: Some(thread) }
+        Self { answers, stop, bell, thread: Some(thread) }
     }
 
     fn file(path: &Path) -> Self {
