@@ -250,3 +250,17 @@ fn cancelling_one_source_stops_exactly_that_one() {
     let read = Hot::<Small>::builder().source(Inline::toml("late.toml", "n = 1").cancelled_by(&token)).read();
     assert!(read.expect_err("cancelled").to_string().contains("cancelled"));
 }
+
+#[test]
+fn what_is_set_after_the_cancelling_is_never_applied() {
+    for _ in 0..50 {
+        let token = CancellationToken::new();
+        let (source, handle) = Inline::channel("app.toml", Format::Toml, "n = 2");
+        let config =
+            Hot::<Small>::builder().source(source.cancelled_by(&token)).blocking_start().expect("loaded");
+        token.cancel();
+        handle.set("n = 3");
+        config.blocking_reload().expect("nothing is asked");
+        assert_eq!((config.load().n, config.version()), (2, 1));
+    }
+}

@@ -145,6 +145,7 @@ impl<T: HotConf> Driver<T> {
     /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
     pub(crate) async fn run(mut self, warnings: Vec<Warning>, started: impl FnOnce()) {
         self.warn_of(warnings);
+        self.hear_warnings();
         started();
         let token = self.token.clone();
         while let Some(woken) = token.run_until_cancelled(self.woken()).await {
@@ -211,10 +212,18 @@ impl<T: HotConf> Driver<T> {
             answers.push(answer);
         }
         if let Some(result) = self.reload().await {
+            self.hear_warnings();
             for answer in answers {
                 // Who asked may have gone.
                 drop(answer.send(result.clone()));
             }
+        }
+    }
+
+    /// Tells what sources have warned of by now: whoever is answered next has been told.
+    fn hear_warnings(&mut self) {
+        while let Ok((source, text)) = self.warned.try_recv() {
+            self.warn_from(source, text);
         }
     }
 
@@ -256,8 +265,8 @@ impl<T: HotConf> Driver<T> {
             return Some(Err(error.keeping(self.version())));
         }
         // A source that panicked was not asked: what it holds now, nobody knows.
-        let gone = (0..self.plan.sources.len()).filter(|s| self.plan.sources[*s].gone);
-        let refusal = refusal.or_else(|| gone.filter_map(|source| self.board.error_of(source)).next());
+        let mut gone = (0..self.plan.sources.len()).filter(|s| self.plan.sources[*s].gone);
+        let refusal = refusal.or_else(|| gone.find_map(|source| self.board.error_of(source)));
         Some(refusal.map_or_else(|| Ok(self.version()), Err))
     }
 

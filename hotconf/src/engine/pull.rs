@@ -112,6 +112,10 @@ async fn run(
             }
             Either::Second(result) => result,
         };
+        if token.is_cancelled() {
+            // Both at the same time, and the answer won: what a cancelled source says does not count.
+            return;
+        }
         answered = true;
         if cx.activity().reads.load(Ordering::Relaxed) == reads {
             // A source that keeps no account of its own.

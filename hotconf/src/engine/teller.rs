@@ -5,6 +5,8 @@ use crate::observe::{Bus, Event, Warning, trace};
 use crate::subscribe::{Calls, Job, Pool, Report, Trouble};
 use std::sync::{Arc, OnceLock, Weak};
 
+type WeakReport = Weak<dyn Fn(Trouble) + Send + Sync>;
+
 /// Whom to tell, and under which name.
 #[derive(Clone)]
 pub(crate) struct Teller {
@@ -14,7 +16,7 @@ pub(crate) struct Teller {
     /// A listener counts as a callback: a shutdown lets it hear what was told before.
     pub(crate) calls: Arc<Calls>,
     /// Weak, because the report tells through this very teller.
-    report: Arc<OnceLock<Weak<dyn Fn(Trouble) + Send + Sync>>>,
+    report: Arc<OnceLock<WeakReport>>,
 }
 
 impl Teller {

@@ -203,14 +203,14 @@ impl<S: Source> Source for CancelledBy<S> {
                 self.asked = false;
                 answer
             };
-            match self.token.run_until_cancelled(answer).await {
-                Some(answer) => answer,
-                None => {
-                    // The engine's token of this source: who awaits this future drops it now.
-                    cx.cancelled().cancel();
-                    std::future::pending().await
-                }
+            let answer = self.token.run_until_cancelled(answer).await;
+            // An answer that came together with the cancelling would win; off means off.
+            if let Some(answer) = answer.filter(|_| !self.token.is_cancelled()) {
+                return answer;
             }
+            // The engine's token of this source: who awaits this future drops it now.
+            cx.cancelled().cancel();
+            std::future::pending().await
         })
     }
 }

@@ -8,7 +8,6 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 /// The calls of one configuration.
 #[derive(Default)]
@@ -47,7 +46,8 @@ impl Calls {
     }
 
     /// Blocks until no call runs, the caller's own excepted; `false` where the deadline came first.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
+    #[cfg(test)]
+    pub(super) fn wait(&self, deadline: Option<std::time::Instant>) -> bool {
         self.gate.wait(self.own(), deadline)
     }
 
