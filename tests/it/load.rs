@@ -499,7 +499,7 @@ impl Pool {
 }
 
 fn even(n: &u8) -> Result<(), String> {
-    if *n == 1 || n % 2 == 0 { Ok(()) } else { Err(format!("{n} is odd")) }
+    if *n == 1 || n.is_multiple_of(2) { Ok(()) } else { Err(format!("{n} is odd")) }
 }
 
 fn ordered(checked: &Checked) -> Result<(), String> {

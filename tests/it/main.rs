@@ -1,14 +1,17 @@
 //! Behaviour through the public API, a module per theme, in one binary.
 
 mod derive;
+mod describe;
 mod events;
 mod hostile;
 mod layers;
 mod lifecycle;
 mod load;
 mod promises;
+mod restart;
 mod runtimes;
 mod saves;
+mod set;
 mod shop;
 mod shutdown;
 mod structure;

@@ -147,7 +147,7 @@ impl Dice {
             }
         };
         add(self, &mut |d| format!("number = {}", d.roll(8)));
-        add(self, &mut |d| format!("{} = '{}s'", ["wait", "pause"][d.roll(2) as usize], d.roll(3)));
+        add(self, &mut |d| format!("{} = '{}s'", if d.roll(2) == 0 { "wait" } else { "pause" }, d.roll(3)));
         add(self, &mut |d| format!("maybe = {}", d.roll(3)));
         add(self, &mut |d| format!("secret = '{}'", d.roll(3)));
         add(self, &mut |d| format!("list = {:?}", (0..d.roll(4)).collect::<Vec<_>>()));

@@ -106,10 +106,14 @@ pub(crate) fn judge<T: HotConf>(
     })
 }
 
-/// What runs where it is not what is desired: the desired value with the restart leaves of the start.
+/// What runs where it is not what is desired: the desired value with the restart leaves that run.
+///
+/// Those of an entry that appeared later are its first, and what runs knows them; an entry that was
+/// away for a while comes back as it was at the start.
 /// Where that does not pass the checks, the whole change waits.
 fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<(T, Arc<Tree>)> {
     let mut running = desired.clone();
+    running.__freeze(&base.running);
     running.__freeze(&base.start);
     let mut held = Moved::default();
     running.__differ(desired, 0, &mut held);

@@ -65,6 +65,26 @@ pub struct Candidate {
 /// Explanations of several settings: a section, or the whole configuration.
 ///
 /// Reads as a slice. `Display` prints one line per setting, or the block of the only one.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder()
+///     .source(Inline::toml("base", "retries = 4"))
+///     .source(Inline::toml("site", "retries = 5"))
+///     .blocking_start()?;
+/// let all = config.explain();
+/// let [winner, hidden, default] = all[0].candidates() else { panic!("three layers speak") };
+/// assert_eq!((winner.value(), winner.layer()), ("5", "site"));
+/// assert_eq!((hidden.value(), hidden.layer()), ("4", "base"));
+/// assert!(default.origin().is_default());
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Explanations(Vec<Explanation>);
 
