@@ -2,6 +2,8 @@
 
 mod derive;
 mod describe;
+mod events;
+mod hostile;
 mod layers;
 mod lifecycle;
 mod load;
@@ -11,6 +13,7 @@ mod runtimes;
 mod saves;
 mod set;
 mod shop;
+mod shutdown;
 mod structure;
 mod support;
 mod updates;
