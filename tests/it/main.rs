@@ -4,6 +4,8 @@ mod derive;
 mod layers;
 mod lifecycle;
 mod load;
+#[cfg(unix)]
+mod probe;
 mod promises;
 mod runtimes;
 mod saves;
