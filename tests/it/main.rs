@@ -7,6 +7,8 @@ mod hostile;
 mod layers;
 mod lifecycle;
 mod load;
+#[cfg(unix)]
+mod probe;
 mod promises;
 mod restart;
 mod runtimes;
