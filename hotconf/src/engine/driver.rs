@@ -392,8 +392,11 @@ impl<T: HotConf> Driver<T> {
             stack: candidate.stack,
             fingerprint: OnceLock::new(),
         });
-        let value = candidate.running.unwrap_or_else(|| candidate.desired.clone());
-        let after = Snapshot(Arc::new(Version { value, meta, scope: Scope::default() }));
+        let (value, desired) = match candidate.running {
+            Some(running) => (running, Some(candidate.desired)),
+            None => (candidate.desired, None),
+        };
+        let after = Snapshot(Arc::new(Version { value: *value, meta, scope: Scope::default() }));
         let verdict = if moved {
             self.board.installed(Instant::now());
             Board::count(&self.board.applied);
@@ -406,7 +409,7 @@ impl<T: HotConf> Driver<T> {
             Verdict::Unchanged
         };
         self.base = Arc::new(Base {
-            desired: candidate.desired,
+            desired,
             tree: candidate.tree,
             running: after.clone(),
             start: self.base.start.clone(),

@@ -1,14 +1,22 @@
-//! Finds leaves by number and by path. Built once per type.
+//! Finds leaves by number and by path. Built once per configuration, on the first question: a load
+//! that nobody asks for a path does not pay for writing out all of them.
 //!
 //! An index covers what has numbers: it ends at lists and maps of sections, which are one number each.
 //! What lies below them is in the table that users see, [`Fields`](super::Fields).
 
 use super::meta::{Body, FieldMeta, Group, Schema, Shape};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// The leaves of a type in the order of their numbers, and the sections that enclose them.
 #[derive(Debug)]
 pub(crate) struct Index {
+    schema: &'static Schema,
+    tables: OnceLock<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
     leaves: Vec<Leaf>,
     sections: Vec<Enclosing>,
 }
@@ -49,19 +57,21 @@ struct Enclosing {
 
 impl Index {
     pub(crate) fn new(schema: &'static Schema) -> Self {
-        let mut index = Self { leaves: Vec::with_capacity(schema.len as usize), sections: Vec::new() };
-        index.section(String::new(), schema, None, None, false);
-        index
+        Self { schema, tables: OnceLock::new() }
+    }
+
+    fn tables(&self) -> &Tables {
+        self.tables.get_or_init(|| Tables::new(self.schema))
     }
 
     /// How many numbers there are.
     pub(crate) fn len(&self) -> u32 {
-        u32::try_from(self.leaves.len()).expect("numbers are u32")
+        self.schema.len
     }
 
     /// What `number` stands for.
     pub(crate) fn leaf(&self, number: u32) -> Option<&Leaf> {
-        self.leaves.get(number as usize)
+        self.tables().leaves.get(number as usize)
     }
 
     /// The path of `number`; empty where there is no such number.
@@ -78,18 +88,18 @@ impl Index {
         {
             return &leaf.path;
         }
-        self.sections.iter().rev().find(|section| section.numbers == *numbers).map_or("", |s| &s.path)
+        self.tables().sections.iter().rev().find(|section| section.numbers == *numbers).map_or("", |s| &s.path)
     }
 
     /// All leaves, in the order of their numbers.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = (u32, &Leaf)> {
-        (0..).zip(&self.leaves)
+        (0..).zip(&self.tables().leaves)
     }
 
     /// The numbers of what stands at `path`: one of a leaf, all of a section. Below a list or a map of
     /// sections, and inside a leaf that is a table, the number of that field.
     pub(crate) fn numbers(&self, path: &str) -> Option<Range<u32>> {
-        if let Some(section) = self.sections.iter().find(|section| section.path == path) {
+        if let Some(section) = self.tables().sections.iter().find(|section| section.path == path) {
             return Some(section.numbers.clone());
         }
         let mut rest = path;
@@ -107,7 +117,7 @@ impl Index {
     pub(crate) fn around(&self, number: u32) -> impl Iterator<Item = Range<u32>> {
         let mut next = self.leaf(number).map(|leaf| leaf.section);
         std::iter::from_fn(move || {
-            let section = &self.sections[next?];
+            let section = &self.tables().sections[next?];
             next = section.up;
             Some(section.numbers.clone())
         })
@@ -116,6 +126,14 @@ impl Index {
     /// The numbers of the leaves that apply on restart only.
     pub(crate) fn restarts(&self) -> impl Iterator<Item = u32> {
         self.leaves().filter(|(_, leaf)| leaf.restart).map(|(number, _)| number)
+    }
+}
+
+impl Tables {
+    fn new(schema: &'static Schema) -> Self {
+        let mut tables = Self { leaves: Vec::with_capacity(schema.len as usize), sections: Vec::new() };
+        tables.section(String::new(), schema, None, None, false);
+        tables
     }
 
     /// Adds a section; `own` is the field that holds it.
@@ -128,7 +146,7 @@ impl Index {
         restart: bool,
     ) {
         let optional = own.filter(|field| matches!(field.shape, Shape::Optional(_)));
-        let first = self.len();
+        let first = u32::try_from(self.leaves.len()).expect("numbers are u32");
         let section = self.sections.len();
         let len = schema.len + u32::from(optional.is_some());
         self.sections.push(Enclosing { path: path.clone(), numbers: first..first + len, up });
@@ -166,8 +184,17 @@ impl Index {
 /// Appends a key to a path.
 pub(super) fn join(path: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let dot = if path.is_empty() { "" } else { "." };
-    if plain { format!("{path}{dot}{key}") } else { format!("{path}{dot}{key:?}") }
+    let mut joined = String::with_capacity(path.len() + 1 + key.len());
+    joined.push_str(path);
+    if !path.is_empty() {
+        joined.push('.');
+    }
+    if plain {
+        joined.push_str(key);
+    } else {
+        joined.push_str(&format!("{key:?}"));
+    }
+    joined
 }
 
 #[cfg(test)]
