@@ -211,7 +211,7 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
 }
 
 /// Version 1, and the warnings of its load.
-fn first_snapshot<T: HotConf>(candidate: judge::Candidate<T>) -> (Snapshot<T>, Vec<Warning>) {
+pub(super) fn first_snapshot<T: HotConf>(candidate: judge::Candidate<T>) -> (Snapshot<T>, Vec<Warning>) {
     let meta = Arc::new(Meta {
         number: 1,
         at: SystemTime::now(),

@@ -5,6 +5,7 @@
 //! drives it ([`driver`]). Code of the user runs on [`workers`]; file events come from [`watcher`].
 //! The thread begins with the first configuration and ends with the last.
 
+mod bench;
 mod driver;
 mod judge;
 mod launch;
@@ -15,6 +16,7 @@ mod services;
 pub(crate) mod watcher;
 pub(crate) mod workers;
 
+pub(crate) use bench::Bench;
 pub(crate) use launch::{Setup, Started, launch, read_once};
 pub(crate) use remote::Remote;
 pub(crate) use services::{EngineServices, OneShot};
