@@ -10,7 +10,12 @@ use hotconf::{Format, Hot, Inline};
 use std::hint::black_box;
 
 fn read(format: Format, text: &str) -> Fifty {
-    Hot::<Fifty>::builder().source(Inline::text("doc", format, text)).read().expect("loaded").into_inner()
+    let source = match format {
+        Format::Json => Inline::json("doc", text),
+        Format::Yaml => Inline::yaml("doc", text),
+        _ => Inline::toml("doc", text),
+    };
+    Hot::<Fifty>::builder().source(source).read().expect("loaded").into_inner()
 }
 
 fn main() {

@@ -12,8 +12,8 @@ use std::hint::black_box;
 
 fn read(lower: &str, upper: &str) -> Fifty {
     Hot::<Fifty>::builder()
-        .source(Inline::text("lower", Format::Toml, lower))
-        .source(Inline::text("upper", Format::Toml, upper))
+        .source(Inline::toml("lower", lower))
+        .source(Inline::toml("upper", upper))
         .read()
         .expect("loaded")
         .into_inner()

@@ -70,7 +70,7 @@ fn main() {
         }
         return;
     }
-    let mut table = |title: &str| {
+    let table = |title: &str| {
         let mut fast = config.reader();
         let sum = |read: &mut dyn FnMut() -> u64| (0..READS).map(|_| black_box(read())).sum::<u64>();
         compare(

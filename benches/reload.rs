@@ -49,7 +49,7 @@ fn raw(dir: &Path, rounds: u64) -> Vec<f64> {
             replace(&path, &text);
             let (seen, _) = heard.recv().expect("seen");
             std::thread::sleep(Duration::from_millis(2));
-            (seen - begun).as_nanos() as f64
+            (seen - begun).as_secs_f64() * 1e9
         })
         .collect();
     thread.join().expect("ended");

@@ -7,20 +7,20 @@
 
 #![allow(dead_code, unreachable_pub)] // each bench uses its part
 
-pub mod shapes;
+pub(crate) mod shapes;
 
 use std::hint::black_box;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// One thing to measure.
-pub struct Case<'a> {
+pub(crate) struct Case<'a> {
     pub name: &'a str,
     run: Box<dyn FnMut() + 'a>,
 }
 
 impl<'a> Case<'a> {
-    pub fn new<R>(name: &'a str, mut run: impl FnMut() -> R + 'a) -> Self {
+    pub(crate) fn new<R>(name: &'a str, mut run: impl FnMut() -> R + 'a) -> Self {
         Self {
             name,
             run: Box::new(move || {
@@ -32,7 +32,7 @@ impl<'a> Case<'a> {
 
 /// Runs the cases in turn for `rounds` rounds, `each` times a round, and prints them; ratios are to the
 /// first case. Returns the median nanoseconds of one run of each.
-pub fn compare(title: &str, rounds: usize, each: usize, mut cases: Vec<Case<'_>>) -> Vec<f64> {
+pub(crate) fn compare(title: &str, rounds: usize, each: u32, mut cases: Vec<Case<'_>>) -> Vec<f64> {
     println!("\n{title}");
     let mut times = vec![Vec::with_capacity(rounds); cases.len()];
     for case in &mut cases {
@@ -44,7 +44,7 @@ pub fn compare(title: &str, rounds: usize, each: usize, mut cases: Vec<Case<'_>>
             for _ in 0..each {
                 (case.run)();
             }
-            times.push(begun.elapsed().as_nanos() as f64 / each as f64);
+            times.push(begun.elapsed().as_secs_f64() * 1e9 / f64::from(each));
         }
     }
     let base = times[0].clone();
@@ -64,13 +64,13 @@ pub fn compare(title: &str, rounds: usize, each: usize, mut cases: Vec<Case<'_>>
 }
 
 /// Minimum, median and maximum.
-pub fn spread(values: &[f64]) -> (f64, f64, f64) {
+pub(crate) fn spread(values: &[f64]) -> (f64, f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     (sorted[0], sorted[sorted.len() / 2], sorted[sorted.len() - 1])
 }
 
-pub fn human(nanos: f64) -> String {
+pub(crate) fn human(nanos: f64) -> String {
     match nanos {
         n if n < 1e3 => format!("{n:.2} ns"),
         n if n < 1e6 => format!("{:.2} us", n / 1e3),
@@ -80,15 +80,15 @@ pub fn human(nanos: f64) -> String {
 }
 
 /// Where the bench was called as `--count NAME N`: the case's name and how often to run it.
-pub fn counting() -> Option<(String, usize)> {
+pub(crate) fn counting() -> Option<(String, usize)> {
     let args: Vec<String> = std::env::args().collect();
     let at = args.iter().position(|a| a == "--count")?;
     Some((args[at + 1].clone(), args[at + 2].parse().expect("--count NAME N")))
 }
 
 /// Instructions of one run of the named case: this very program under callgrind, with `n` and `2n` runs.
-pub fn instructions(name: &str, n: usize) -> Option<f64> {
-    let once = |n: usize| -> Option<f64> {
+pub(crate) fn instructions(name: &str, n: u32) -> Option<f64> {
+    let once = |n: u32| -> Option<f64> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg(std::env::current_exe().ok()?)
@@ -99,11 +99,11 @@ pub fn instructions(name: &str, n: usize) -> Option<f64> {
         let line = text.lines().find(|l| l.contains("Collected"))?;
         line.rsplit(' ').next()?.replace(',', "").parse().ok()
     };
-    Some((once(2 * n)? - once(n)?) / n as f64)
+    Some((once(2 * n)? - once(n)?) / f64::from(n))
 }
 
 /// Prints instruction counts of cases; ratios are to the first.
-pub fn print_instructions(title: &str, cases: &[(&str, usize)]) {
+pub(crate) fn print_instructions(title: &str, cases: &[(&str, u32)]) {
     println!("\n{title} (instructions, callgrind)");
     let mut base = None;
     for (name, n) in cases {
@@ -118,7 +118,7 @@ pub fn print_instructions(title: &str, cases: &[(&str, usize)]) {
 }
 
 /// Runs `body` while another thread does `noise` again and again.
-pub fn beside<R>(noise: impl Fn() + Send + Sync, body: impl FnOnce() -> R) -> R {
+pub(crate) fn beside<R>(noise: impl Fn() + Send + Sync, body: impl FnOnce() -> R) -> R {
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 /// Twenty leaves of the usual kinds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, HotConf)]
-pub struct Section {
+pub(crate) struct Section {
     pub host: String,
     pub port: u16,
     pub user: String,
@@ -32,11 +32,11 @@ pub struct Section {
 macro_rules! root {
     ($name:ident, $of:ty, $($field:ident)*) => {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, HotConf)]
-        pub struct $name {
+        pub(crate) struct $name {
             $(#[hotconf(nested)] pub $field: $of,)*
         }
         impl $name {
-            pub fn sample(seed: u64) -> Self {
+            pub(crate) fn sample(seed: u64) -> Self {
                 let mut n = seed * 1_000_000;
                 $(n += 1_000; let $field = <$of>::sample(n);)*
                 Self { $($field,)* }
@@ -46,7 +46,8 @@ macro_rules! root {
 }
 
 impl Section {
-    pub fn sample(n: u64) -> Self {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_precision_loss)] // small
+    pub(crate) fn sample(n: u64) -> Self {
         Self {
             host: format!("host-{n}.example.org"),
             port: (n % 60_000) as u16,
@@ -60,7 +61,7 @@ impl Section {
             factor: 0.25,
             on: true,
             off: false,
-            verbose: n % 2 == 0,
+            verbose: n.is_multiple_of(2),
             note: Some(format!("note {n}")),
             size: (n % 4096) as u32,
             depth: 12,
@@ -78,20 +79,20 @@ root!(Fifty, Section,
 root!(Large, Fifty, p0 p1 p2 p3 p4 p5 p6 p7 p8 p9);
 
 /// As TOML, one table per section.
-pub fn toml(value: &Fifty) -> String {
+pub(crate) fn toml(value: &Fifty) -> String {
     toml::to_string(value).expect("it serializes")
 }
 
-pub fn json(value: &Fifty) -> String {
+pub(crate) fn json(value: &Fifty) -> String {
     serde_json::to_string_pretty(value).expect("it serializes")
 }
 
-pub fn yaml(value: &Fifty) -> String {
+pub(crate) fn yaml(value: &Fifty) -> String {
     serde_yaml_ng::to_string(value).expect("it serializes")
 }
 
 /// A TOML file of some 2 KB whose content depends on `n`: the file of the reload bench.
-pub fn two_kilobytes(n: u64) -> String {
+pub(crate) fn two_kilobytes(n: u64) -> String {
     let mut text = String::new();
     for i in 0..5 {
         let section = Section::sample(n * 10 + i);
@@ -102,7 +103,7 @@ pub fn two_kilobytes(n: u64) -> String {
 
 /// What [`two_kilobytes`] is read into.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, HotConf)]
-pub struct Five {
+pub(crate) struct Five {
     #[hotconf(nested)]
     pub s0: Section,
     #[hotconf(nested)]

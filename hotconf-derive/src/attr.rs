@@ -125,11 +125,11 @@ impl Container {
                 (From::Hotconf, "check") => own.checks.push(path(meta)?),
                 (From::Hotconf, "removed") => own.removed.extend(removed(meta)?),
                 (From::Hotconf, "deny_unknown") | (From::Serde, "deny_unknown_fields") => {
-                    own.deny_unknown = true
+                    own.deny_unknown = true;
                 }
                 (_, "tag") => own.tag = Some(meta.value()?.parse()?),
                 (_, "rename_all") => {
-                    own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all)
+                    own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all);
                 }
                 (_, "rename_all_fields") => {
                     own.rename_all_fields =
@@ -154,7 +154,7 @@ impl Variant {
                 (_, "rename") => own.rename = both(meta)?.or(own.rename.take()),
                 (_, "alias") => own.aliases.push(meta.value()?.parse()?),
                 (_, "rename_all") => {
-                    own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all)
+                    own.rename_all = both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all);
                 }
                 (_, "skip") | (From::Serde, "skip_deserializing") => own.skip = true,
                 (From::Serde, "skip_serializing") => {}
@@ -192,7 +192,7 @@ impl Field {
                 (From::Serde, "deserialize_with") => own.with = Some(quoted(meta)?),
                 (From::Serde, "skip_serializing") => {}
                 (From::Serde, "skip_serializing_if" | "serialize_with") => {
-                    drop(meta.value()?.parse::<LitStr>()?)
+                    drop(meta.value()?.parse::<LitStr>()?);
                 }
                 (From::Serde, "bound") => drop(both(meta)?),
                 _ => return Ok(false),
@@ -319,12 +319,13 @@ fn range(value: Expr) -> syn::Result<(String, TokenStream)> {
 
 const RANGE: &str = "expected a range of literals such as `1..=10`, or a text such as \"1ms..=10m\"";
 
-/// A number of a range, without its suffix.
+/// A number of a range, without its suffix, or a character.
 fn number(bound: &Expr) -> syn::Result<String> {
     match bound {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Int(int) => Ok(int.base10_digits().to_owned()),
             Lit::Float(float) => Ok(float.base10_digits().to_owned()),
+            Lit::Char(char) => Ok(char.value().to_string()),
             _ => Err(syn::Error::new_spanned(bound, RANGE)),
         },
         Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {

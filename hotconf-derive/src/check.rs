@@ -189,7 +189,7 @@ fn names(ctxt: &Ctxt, fields: &[Field], tag: Option<&str>, removed: &[(syn::LitS
         for alias in &field.attrs.aliases {
             match taken.get(&alias.value()) {
                 Some(other) => {
-                    ctxt.error(alias, format!("the key `{}` already means {other}", alias.value()))
+                    ctxt.error(alias, format!("the key `{}` already means {other}", alias.value()));
                 }
                 None => drop(taken.insert(alias.value(), owner.clone())),
             }

@@ -30,6 +30,23 @@ use tokio_util::sync::CancellationToken;
 /// | [`max_document_bytes`](Builder::max_document_bytes) | 16 MiB |
 /// | [`event_capacity`](Builder::event_capacity) | 1 024 events a reader |
 /// | unknown keys | a warning |
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder()
+///     .source(Inline::toml("base", "retries = 4"))
+///     .source(Inline::toml("site", "retries = 5"))
+///     .deny_unknown_keys()
+///     .blocking_start()?;
+/// assert_eq!(config.load().retries, 5);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[must_use = "a builder does nothing until it is started or read"]
 pub struct Builder<T> {
     name: String,

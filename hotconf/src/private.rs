@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 pub use crate::load::{At, HotConf, Loader, Nested};
 pub use crate::schema::Moved;
-pub use crate::schema::meta::{Body, FieldMeta, Group, Merge, Schema, Shape, Variant, based, numbered};
+pub use crate::schema::meta::{Body, FieldMeta, Form, Group, Merge, Schema, Shape, Variant, based, numbered};
 pub use crate::schema::section::{Node, Section};
 pub use crate::schema::tokens::{Field, Here, In, Kind, Make, Of, Partial, Place, Total, Tree};
 pub use crate::value::de::{De, LeafError};

@@ -22,7 +22,7 @@ fn alone(name: &str, body: fn()) {
 }
 
 fn count(folder: &str) -> usize {
-    std::fs::read_dir(folder).map(Iterator::count).unwrap_or(0)
+    std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
 fn threads() -> usize {

@@ -92,9 +92,7 @@ struct Limits {
 }
 
 fn ordered(limits: &Limits) -> Result<(), String> {
-    if limits.low > 900 {
-        panic!("low is {}", limits.low);
-    }
+    assert!(limits.low <= 900, "low is {}", limits.low);
     if limits.low <= limits.high { Ok(()) } else { Err("`low` must not be above `high`".to_owned()) }
 }
 
@@ -239,7 +237,7 @@ fn a_slow_callback_gets_the_fold_and_the_final_state() {
         assert!(Instant::now() < end, "the final state is always delivered");
         std::thread::sleep(Duration::from_millis(5));
     }
-    subscription.close();
+    subscription.blocking_close().expect("not in a task");
     let calls = calls.lock().expect("no panic");
     let mut last = 1;
     for (old, new) in calls.iter() {
@@ -312,7 +310,7 @@ fn no_call_starts_after_a_subscription_was_dropped() {
         handle.set(format!("n = {n}"));
         config.blocking_reload().expect("good");
         // Waits for a call that runs; afterwards none may start.
-        subscription.close();
+        subscription.blocking_close().expect("not in a task");
         off.store(true, Ordering::SeqCst);
         handle.set(format!("n = {}", n + 1000));
         config.blocking_reload().expect("good");
@@ -539,6 +537,52 @@ fn a_restart_field_keeps_its_running_value_and_is_told_once() {
     config.blocking_reload().expect("good");
     assert!(config.pending().is_empty());
     assert!(drain(&mut events, QUIET).is_empty());
+}
+
+#[test]
+fn while_a_restart_field_waits_the_snapshot_speaks_of_the_value_that_runs() {
+    let (config, handle) = by_hand::<Server>("port = 80");
+    let before = config.snapshot();
+    handle.set("\nport = 81");
+    config.blocking_reload().expect("good");
+    assert_eq!(config.load().port, 80);
+    assert_eq!(config.origin(Server::FIELDS.port).to_string(), "app.toml:1:8");
+    assert_eq!(config.snapshot().fingerprint(), before.fingerprint());
+    assert!(config.explain().to_string().contains("81   app.toml:2:8   (waits for a restart)"));
+    for n in 2..40 {
+        handle.set(format!("port = {}\nn = {n}", 80 + n));
+        config.blocking_reload().expect("good");
+        assert_eq!((config.load().port, config.load().n), (80, n));
+        assert_eq!(config.origin(Server::FIELDS.port).to_string(), "app.toml:1:8");
+    }
+}
+
+#[derive(Clone, Debug, HotConf)]
+#[hotconf(check = room)]
+struct Pool {
+    #[hotconf(restart)]
+    size: u32,
+    used: u32,
+}
+
+fn room(pool: &Pool) -> Result<(), &'static str> {
+    if pool.used <= pool.size { Ok(()) } else { Err("`used` must not be above `size`") }
+}
+
+#[test]
+fn a_change_that_the_running_restart_fields_do_not_allow_waits_as_a_whole() {
+    let (config, handle) = by_hand::<Pool>("size = 4\nused = 4");
+    let mut events = config.events();
+    handle.set("size = 9\nused = 9");
+    config.blocking_reload().expect("what is desired is valid");
+    assert_eq!((config.load().size, config.load().used, config.version()), (4, 4, 1));
+    assert_eq!(config.pending(), ["size", "used"]);
+    assert!(matches!(events.try_next(), Some(Event::RestartRequired(_))));
+    handle.set("size = 4\nused = 3");
+    config.blocking_reload().expect("good");
+    let change = applied(&mut events).changes().remove(0);
+    assert_eq!((change.old.as_deref(), change.new.as_deref()), (Some("4"), Some("3")));
+    assert!(config.pending().is_empty());
 }
 
 #[test]

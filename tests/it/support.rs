@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// A configuration whose parts must always agree: `check` is the sum of `a` and `b`, and `pad` is long
 /// enough for a torn read to show.
 #[derive(Clone, Debug, PartialEq, HotConf)]
-pub struct Pair {
+pub(crate) struct Pair {
     pub a: u64,
     pub b: u64,
     pub check: u64,
@@ -16,29 +16,29 @@ pub struct Pair {
 }
 
 /// The text of a [`Pair`]: its values depend on `n` alone.
-pub fn pair(n: u64) -> String {
+pub(crate) fn pair(n: u64) -> String {
     format!("a = {n}\npad = \"{}\"\nb = {}\ncheck = {}\n", "x".repeat(6000), n * 7, n * 8)
 }
 
 impl Pair {
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.b == self.a * 7 && self.check == self.a * 8
     }
 }
 
 /// A directory that goes away with the test.
-pub struct Dir(tempfile::TempDir);
+pub(crate) struct Dir(tempfile::TempDir);
 
 impl Dir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).expect("a directory");
@@ -49,21 +49,21 @@ impl Dir {
 }
 
 /// Writes beside the file and renames into place.
-pub fn replace(path: &Path, text: &str) {
+pub(crate) fn replace(path: &Path, text: &str) {
     let beside = path.with_extension("tmp~");
     std::fs::write(&beside, text).expect("the new file");
     std::fs::rename(&beside, path).expect("the rename");
 }
 
 /// Follows one file, without the content poll unless asked for.
-pub fn follow<T: HotConf>(path: &Path) -> (Hot<T>, Events) {
+pub(crate) fn follow<T: HotConf>(path: &Path) -> (Hot<T>, Events) {
     let config = Hot::builder().source(File::new(path)).blocking_start().expect("the first load");
     let events = config.events();
     (config, events)
 }
 
 /// Waits for the first event that `wanted` takes; panics after five seconds with what came instead.
-pub fn wait_for(events: &mut Events, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
+pub(crate) fn wait_for(events: &mut Events, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
     let end = Instant::now() + Duration::from_secs(5);
     let mut seen = Vec::new();
     loop {
@@ -77,14 +77,14 @@ pub fn wait_for(events: &mut Events, what: &str, wanted: impl Fn(&Event) -> bool
     }
 }
 
-pub fn applied(events: &mut Events) -> hotconf::Applied {
+pub(crate) fn applied(events: &mut Events) -> hotconf::Applied {
     match wait_for(events, "applied change", |e| matches!(e, Event::Applied(_))) {
         Event::Applied(applied) => applied,
         other => unreachable!("waited for a change, got {other}"),
     }
 }
 
-pub fn rejected(events: &mut Events) -> hotconf::Error {
+pub(crate) fn rejected(events: &mut Events) -> hotconf::Error {
     match wait_for(events, "refusal", |e| matches!(e, Event::Rejected(_))) {
         Event::Rejected(error) => error,
         other => unreachable!("waited for a refusal, got {other}"),
@@ -92,7 +92,7 @@ pub fn rejected(events: &mut Events) -> hotconf::Error {
 }
 
 /// All events that come until none has come for `quiet`.
-pub fn drain(events: &mut Events, quiet: Duration) -> Vec<Event> {
+pub(crate) fn drain(events: &mut Events, quiet: Duration) -> Vec<Event> {
     let mut seen = Vec::new();
     while let Some(Some(event)) = events.blocking_next_timeout(quiet).expect("outside of async code") {
         seen.push(event);

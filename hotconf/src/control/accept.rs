@@ -63,11 +63,13 @@ impl<D: Clone> Control<D> {
     }
 
     /// The accepted document of each source.
+    #[cfg(test)]
     pub(crate) fn accepted(&self) -> &[D] {
         &self.accepted
     }
 
     /// Tells whether a document of this source is set aside.
+    #[cfg(test)]
     pub(crate) fn is_aside(&self, source: usize) -> bool {
         self.aside[source].is_some()
     }
@@ -149,11 +151,11 @@ mod tests {
     /// Walks a history: documents are `source * 100 + revision`; a candidate is bad while it holds a
     /// document named in `bad`. Returns what was tried, and what each source has in force at the end.
     fn walk(
-        sources: usize,
+        sources: u32,
         bad: &[u32],
         history: &[&[(usize, u32)]],
     ) -> (Vec<Vec<u32>>, Vec<u32>, Vec<String>) {
-        let mut control = Control::new((0..sources).map(|s| s as u32 * 100).collect());
+        let mut control = Control::new((0..sources).map(|s| s * 100).collect());
         let (mut tried, mut told) = (Vec::new(), Vec::new());
         for window in history {
             let mut effects = control.step(Input::Offered(window.to_vec()));

@@ -8,11 +8,6 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// The leaves that wait for a restart.
-    pub(crate) fn leaves(&self) -> &[u32] {
-        &self.leaves
-    }
-
     /// Takes what is pending now; says whether that is to be told.
     ///
     /// `moved` tells whether a desired value of a leaf that was pending already changed again. When

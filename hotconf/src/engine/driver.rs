@@ -1,7 +1,6 @@
 //! One task per configuration: gathers what its sources bring, has it judged, and puts it in force.
 //!
-//! The order of a version: judged, swapped (with lives and views), watches, callbacks, events. What is
-//! accepted is decided by [`Control`]; this file carries it out.
+//! What is accepted is decided by [`Control`]; this file carries it out, and `install` puts it in force.
 
 use super::judge::{Base, Candidate, Refused, judge};
 use super::launch::named;
@@ -13,20 +12,17 @@ use crate::control::{Control, Effect, Input, Judged, Pending};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
-use crate::observe::{
-    Applied, Board, Bus, Event, RestartRequired, SourceDown, SourceState, SourceUp, Warning, trace,
-};
-use crate::publish::{Meta, Scope, Snapshot, Version};
+use crate::observe::{Board, Bus, Event, SourceDown, SourceState, Warning, trace};
 use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
 use crate::subscribe::{Job, Pool, Report, Topic};
 use crate::value::Layered;
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
@@ -37,8 +33,6 @@ const GATHER: Duration = Duration::from_millis(300);
 const RELOAD: Duration = Duration::from_secs(10);
 /// Documents of more bytes than this are loaded on a worker.
 pub(crate) const LONG: usize = 64 << 10;
-/// How many of the sources' own warnings are remembered as told.
-const TOLD: usize = 1024;
 
 /// What a configuration was set up with.
 pub(crate) struct Plan {
@@ -95,9 +89,9 @@ enum Woken {
 
 /// Drives one configuration until its token is cancelled.
 pub(crate) struct Driver<T: HotConf> {
-    plan: Plan,
-    topic: Arc<Topic<T>>,
-    board: Arc<Board>,
+    pub(super) plan: Plan,
+    pub(super) topic: Arc<Topic<T>>,
+    pub(super) board: Arc<Board>,
     bus: Arc<Bus>,
     workers: Arc<Workers>,
     arrivals: mpsc::Receiver<Arrival>,
@@ -106,13 +100,13 @@ pub(crate) struct Driver<T: HotConf> {
     report: Report,
     group: Arc<Group>,
     token: CancellationToken,
-    base: Arc<Base<T>>,
+    pub(super) base: Arc<Base<T>>,
     control: Control<Offer>,
-    pending: Pending,
+    pub(super) pending: Pending,
     /// Warnings of the documents in force, so that each is told once.
-    warnings: HashSet<Warning>,
+    pub(super) warnings: HashSet<Warning>,
     /// Warnings that sources gave themselves.
-    told: HashSet<Warning>,
+    pub(super) told: HashSet<Warning>,
     tickets: u64,
 }
 
@@ -263,7 +257,7 @@ impl<T: HotConf> Driver<T> {
         Some(refusal.map_or_else(|| Ok(self.version()), Err))
     }
 
-    fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         self.base.running.version()
     }
 
@@ -378,125 +372,12 @@ impl<T: HotConf> Driver<T> {
         self.token.run_until_cancelled(work).await
     }
 
-    /// Puts a candidate in force, where it moves anything, and tells of it.
-    fn install(&mut self, candidate: Candidate<T>) -> Verdict {
-        self.board.decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
-        let before = self.base.running.clone();
-        let moved = !candidate.moved.is_empty();
-        let meta = Arc::new(Meta {
-            number: if moved { before.version() + 1 } else { before.version() },
-            at: if moved { SystemTime::now() } else { before.time() },
-            schema: T::SCHEMA,
-            index: before.0.meta.index.clone(),
-            tree: candidate.tree.clone(),
-            stack: candidate.stack,
-            fingerprint: OnceLock::new(),
-        });
-        let (value, desired) = match candidate.running {
-            Some(running) => (running, Some(candidate.desired)),
-            None => (candidate.desired, None),
-        };
-        let after = Snapshot(Arc::new(Version { value: *value, meta, scope: Scope::default() }));
-        let verdict = if moved {
-            self.board.installed(Instant::now());
-            Board::count(&self.board.applied);
-            self.topic.install(&after, candidate.moved.as_slice());
-            self.topic.tell(&before, &after, candidate.moved.as_slice());
-            Verdict::Applied { version: after.version() }
-        } else {
-            // Same values, newer places: lines may have shifted.
-            self.topic.core.cell.refresh(after.clone());
-            Verdict::Unchanged
-        };
-        self.base = Arc::new(Base {
-            desired,
-            tree: candidate.tree,
-            running: after.clone(),
-            start: self.base.start.clone(),
-        });
-        if moved {
-            self.tell(Event::Applied(Applied {
-                before: before.0.meta.clone(),
-                after: after.0.meta.clone(),
-                moved: candidate.moved,
-            }));
-        }
-        self.wait_for_restart(candidate.waiting, candidate.desired_moved.as_slice());
-        self.warn_of(candidate.warnings);
-        verdict
-    }
-
-    /// Says which fields wait for a restart, once per change.
-    fn wait_for_restart(&mut self, waiting: Vec<u32>, desired_moved: &[u32]) {
-        let index = self.base.running.0.meta.index.clone();
-        let paths: Vec<String> = waiting.iter().map(|n| index.path(*n).to_string()).collect();
-        self.board.set_pending(paths.clone());
-        if self.pending.settle(waiting, |n| desired_moved.binary_search(&n).is_ok()) {
-            self.tell(Event::RestartRequired(RestartRequired { paths }));
-        }
-    }
-
-    /// Sources whose documents came in.
-    fn accepted(&self, sources: &[usize], offers: &[(usize, Offer)], verdict: &Verdict) {
-        let now = Instant::now();
-        for &source in sources {
-            let handle = &self.plan.sources[source];
-            let before = self.board.set_source(source, handle.well(), None, now);
-            if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
-                self.settle(source, offer, verdict.clone());
-            }
-            if matches!(before, SourceState::Refused | SourceState::Down) {
-                self.tell(Event::SourceUp(SourceUp { source: handle.name.clone() }));
-            }
-        }
-        self.board.clear_rejected_if_well();
-    }
-
-    /// Sources whose documents stay out.
-    fn refuse(&self, sources: &[usize], offers: &[(usize, Offer)], problems: Vec<Problem>) -> Error {
-        Board::count(&self.board.refused);
-        let error = Error::problems_in("the new configuration", problems).keeping(self.version());
-        for &source in sources {
-            self.board.set_source(source, SourceState::Refused, Some(error.clone()), Instant::now());
-            if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
-                self.settle(source, offer, Verdict::Refused);
-            }
-        }
-        self.board.set_rejected(Some(error.clone()));
-        self.tell(Event::Rejected(error.clone()));
-        error
-    }
-
-    fn settle(&self, source: usize, offer: &Offer, verdict: Verdict) {
+    pub(super) fn settle(&self, source: usize, offer: &Offer, verdict: Verdict) {
         // A source that has ended need not be told.
         drop(self.plan.sources[source].orders.send(Order::Settled(offer.cursor.clone(), verdict)));
     }
 
-    /// Tells of the documents' warnings that are new, and keeps all for the status.
-    fn warn_of(&mut self, warnings: Vec<Warning>) {
-        let known = std::mem::take(&mut self.warnings);
-        for warning in &warnings {
-            if !known.contains(warning) && !self.warnings.contains(warning) {
-                self.tell(Event::Warning(warning.clone()));
-            }
-            self.warnings.insert(warning.clone());
-        }
-        self.board.set_warnings(warnings);
-    }
-
-    /// Tells of a source's own warning, once.
-    fn warn_from(&mut self, source: usize, message: String) {
-        let origin = crate::origin::Origin::whole(self.plan.sources[source].name.clone());
-        let warning = Warning { path: String::new(), message, origin: Some(origin) };
-        if self.told.len() >= TOLD {
-            self.told.clear();
-        }
-        if self.told.insert(warning.clone()) {
-            self.tell(Event::Warning(warning));
-        }
-    }
-
-    fn tell(&self, event: Event) {
+    pub(super) fn tell(&self, event: Event) {
         trace::event(&self.plan.name, &event);
         tell(&self.bus, &self.workers, &event);
     }

@@ -30,8 +30,8 @@ impl<T> Base<T> {
 /// A candidate that is valid.
 pub(crate) struct Candidate<T> {
     pub(crate) desired: Box<T>,
-    /// What shall run, where that is not what is desired.
-    pub(crate) running: Option<Box<T>>,
+    /// What shall run, where that is not what is desired: the value, and the tree that it is from.
+    pub(crate) running: Option<(Box<T>, Arc<Tree>)>,
     pub(crate) tree: Arc<Tree>,
     pub(crate) stack: Arc<Stack>,
     /// Leaves that moved in the running value.
@@ -98,13 +98,13 @@ pub(crate) fn judge<T: HotConf>(
         a.__differ(b, 0, &mut moved);
         moved
     };
-    let moved = differ(&base.running, running.as_deref().unwrap_or(&desired));
+    let moved = differ(&base.running, running.as_ref().map_or(&desired, |(value, _)| value));
     let desired_moved = match (&base.desired, &running) {
         (None, None) => moved.clone(),
         _ => differ(base.desired(), &desired),
     };
     let waiting =
-        running.as_deref().map_or_else(Vec::new, |running| differ(running, &desired).as_slice().to_vec());
+        running.as_ref().map_or_else(Vec::new, |(running, _)| differ(running, &desired).as_slice().to_vec());
     Ok(Candidate {
         desired,
         running,
@@ -118,11 +118,15 @@ pub(crate) fn judge<T: HotConf>(
     })
 }
 
-/// What runs where it is not what is desired: the desired value with the restart leaves of the start.
+/// What runs where it is not what is desired: the desired value with the restart leaves that run.
+///
+/// Those of an entry that appeared later are its first, and what runs knows them; an entry that was
+/// away for a while comes back as it was at the start.
 /// Where that does not pass the checks, the whole change waits.
-fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<Box<T>> {
+fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<(Box<T>, Arc<Tree>)> {
     let start = base.start.as_ref()?;
     let mut running = Box::new(desired.clone());
+    T::__freeze(&mut running, &base.running);
     T::__freeze(&mut running, start);
     let mut held = Moved::default();
     T::__differ(&running, desired, 0, &mut held);
@@ -130,7 +134,8 @@ fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<Box
         return None;
     }
     if load::recheck::<T>(&running, tree).is_err() {
-        return Some(Box::new((*base.running).clone()));
+        return Some((Box::new((*base.running).clone()), base.running.0.meta.tree.clone()));
     }
-    Some(running)
+    let tree = layer::graft(tree, &base.running.0.meta.tree, T::SCHEMA);
+    Some((running, Arc::new(tree)))
 }

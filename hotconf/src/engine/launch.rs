@@ -218,6 +218,7 @@ pub(super) fn first_snapshot<T: HotConf>(candidate: judge::Candidate<T>) -> (Sna
         schema: T::SCHEMA,
         index: Arc::new(Index::new(T::SCHEMA)),
         tree: candidate.tree,
+        waiting: Vec::new(),
         stack: candidate.stack,
         fingerprint: OnceLock::new(),
     });

@@ -7,6 +7,7 @@
 
 mod bench;
 mod driver;
+mod install;
 mod judge;
 mod launch;
 mod pull;

@@ -66,12 +66,11 @@ impl Remote {
             ended.cancelled().await;
             calm.await;
         };
-        let in_time = match timer {
-            Some(timer) => matches!(race(whole, timer).await, Either::First(())),
-            None => {
-                whole.await;
-                true
-            }
+        let in_time = if let Some(timer) = timer {
+            matches!(race(whole, timer).await, Either::First(()))
+        } else {
+            whole.await;
+            true
         };
         if let Some(ending) = engine.and_then(Engine::release)
             && in_time

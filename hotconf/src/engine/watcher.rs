@@ -315,22 +315,20 @@ mod with_notify {
 
     /// Says in a sentence what failed and what to do.
     fn failure(path: &Path, error: &notify::Error) -> WatchFailure {
-        let (reason, exhausted) = match &error.kind {
-            ErrorKind::MaxFilesWatch => (
-                "the watches of this user are used up: raise the sysctl `fs.inotify.max_user_watches`".into(),
-                true,
-            ),
-            ErrorKind::Io(io) if io.raw_os_error() == Some(24) => (
+        let reason = match &error.kind {
+            ErrorKind::MaxFilesWatch => {
+                "the watches of this user are used up: raise the sysctl `fs.inotify.max_user_watches`".into()
+            }
+            ErrorKind::Io(io) if io.raw_os_error() == Some(24) => {
                 "the inotify instances of this user are used up: raise the sysctl \
                  `fs.inotify.max_user_instances` (or the limit on open files, `ulimit -n`)"
-                    .into(),
-                true,
-            ),
-            ErrorKind::Io(io) => (io.to_string(), false),
-            ErrorKind::PathNotFound => ("it is not there any more".into(), false),
-            _ => (error.to_string(), false),
+                    .into()
+            }
+            ErrorKind::Io(io) => io.to_string(),
+            ErrorKind::PathNotFound => "it is not there any more".into(),
+            _ => error.to_string(),
         };
-        WatchFailure { path: path.to_owned(), reason, exhausted }
+        WatchFailure { path: path.to_owned(), reason }
     }
 }
 

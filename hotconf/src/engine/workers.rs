@@ -196,6 +196,7 @@ impl Workers {
     }
 
     /// How many threads there are.
+    #[cfg(test)]
     pub(crate) fn live_threads(&self) -> usize {
         lock(&self.0.state).threads.len()
     }
@@ -212,7 +213,9 @@ impl Workers {
                 let leaving: Vec<_> = state.leaving.extract_if(.., |h| !is(h, own)).collect();
                 drop(state);
                 // They are past their last job: this takes as long as a thread needs to go.
-                leaving.into_iter().for_each(|h| drop(h.join()));
+                for handle in leaving {
+                    drop(handle.join());
+                }
                 return true;
             }
             let rest = deadline.saturating_duration_since(Instant::now());
@@ -329,7 +332,8 @@ impl Shared {
 impl State {
     /// Counts a thread in before it exists, under the smallest free number.
     fn enrol(&mut self, now: Instant) -> usize {
-        let number = (1..).find(|n| !self.threads.contains_key(n)).expect("there are few threads");
+        let number =
+            (1..=self.threads.len() + 1).find(|n| !self.threads.contains_key(n)).expect("one is free");
         self.threads.insert(number, Thread::default());
         self.last_start = Some(now);
         number
@@ -488,7 +492,7 @@ mod tests {
         assert!(Pool::submit(&*pool, Job { name: "slow".into(), report, run }).is_ok());
         heard(&began);
         let due = pool.next_deadline().expect("it may become late");
-        pool.tick(due - Duration::from_millis(1));
+        pool.tick(due.checked_sub(Duration::from_millis(1)).unwrap());
         assert!(rx.try_recv().is_err());
         pool.tick(due);
         pool.tick(due + SOON);

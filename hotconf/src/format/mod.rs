@@ -86,6 +86,8 @@ pub(crate) struct Limits {
     /// Tables and arrays within each other; the root counts as one. At most [`Limits::DEEPEST`].
     pub(crate) depth: usize,
     /// Keys, values and containers, counted after aliases are expanded.
+    #[cfg_attr(not(any(feature = "toml", feature = "yaml", feature = "json")), allow(dead_code))]
+    // parsers count
     pub(crate) nodes: usize,
 }
 
@@ -93,10 +95,12 @@ impl Limits {
     /// No setting goes deeper: what reads a tree may recurse on it.
     pub(crate) const DEEPEST: usize = 128;
 
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     fn too_deep(deepest: usize) -> String {
         format!("expected tables and arrays at most {deepest} deep, found deeper ones")
     }
 
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     fn too_many(most: usize) -> String {
         format!("expected at most {most} keys and values, found more")
     }
@@ -158,6 +162,7 @@ impl Fault {
         Self { at, message: message.into(), first: None }
     }
 
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     fn duplicate(key: &str, at: usize, first: usize) -> Self {
         Self { at, message: format!("duplicate key `{}`", key.escape_debug()), first: Some(first) }
     }

@@ -11,6 +11,7 @@ pub(super) enum Integer {
     Unsigned(u64),
 }
 
+#[cfg(any(feature = "json", feature = "toml"))] // that of YAML speaks of quotes too
 pub(super) const TOO_LARGE: &str =
     "expected an integer from -9223372036854775808 to 18446744073709551615, found one outside";
 pub(super) const NOT_FINITE: &str = "expected a finite number, found one that is not or is too large";

@@ -28,24 +28,9 @@ impl Stack {
         self.layers.len() - 1
     }
 
-    /// Replaces what a layer says; an absent source says nothing.
-    pub(crate) fn set(&mut self, layer: usize, docs: Vec<Layered>) {
-        self.layers[layer].docs = docs;
-    }
-
-    /// What a layer says at present, lowest first.
-    pub(crate) fn layer(&self, layer: usize) -> &[Layered] {
-        &self.layers[layer].docs
-    }
-
     /// The name of a layer: what its source says of itself.
     pub(crate) fn name(&self, layer: usize) -> &Arc<str> {
         &self.layers[layer].name
-    }
-
-    /// How many layers there are.
-    pub(crate) fn len(&self) -> usize {
-        self.layers.len()
     }
 
     /// All documents, lowest first: what [`merge`] takes.

@@ -136,10 +136,10 @@ impl Loader<'_> {
     /// The active variant of an enum.
     pub fn variant(&mut self, at: At<'_>) -> Option<usize> {
         let Body::Enum { variants, .. } = &at.schema.body else { return None };
-        if let Item::Section { variant, .. } = at.new.item {
-            if usize::from(variant) < variants.len() {
-                return Some(usize::from(variant));
-            }
+        if let Item::Section { variant, .. } = at.new.item
+            && usize::from(variant) < variants.len()
+        {
+            return Some(usize::from(variant));
         }
         self.refuse_tag(at);
         None

@@ -169,7 +169,7 @@ impl<'t> Loader<'t> {
         self.decoded += 1;
         let slot = at.slot(i);
         if !slot.is_absent() {
-            match self.guarded(at, &read, De::new(slot, self.reparse)) {
+            match Self::guarded(at, &read, De::new(slot, self.reparse)) {
                 Ok(value) => return Some(value),
                 // Null on a type that knows none: as if nothing had been said.
                 Err(_) if is_unset(slot) => {}
@@ -181,16 +181,16 @@ impl<'t> Loader<'t> {
         }
         let (de, result) = match fallback {
             Fallback::Made(default) => {
-                let result = self.guarded(at, &|_| Ok(default()), De::new(self.nothing, self.reparse));
+                let result = Self::guarded(at, &|_| Ok(default()), De::new(self.nothing, self.reparse));
                 (De::new(self.nothing, self.reparse), result)
             }
             Fallback::Text(text) => {
                 let de = De::text(text, self.reparse);
-                (de, self.guarded(at, &read, de))
+                (de, Self::guarded(at, &read, de))
             }
             Fallback::Required => {
                 let de = De::new(self.nothing, self.reparse);
-                (de, self.guarded(at, &read, de))
+                (de, Self::guarded(at, &read, de))
             }
         };
         match result {
@@ -205,7 +205,6 @@ impl<'t> Loader<'t> {
     /// Reads a leaf; a panic in code of the user is an error like any other.
     #[inline]
     fn guarded<T>(
-        &self,
         at: At<'_>,
         read: &impl Fn(De<'_>) -> Result<T, LeafError>,
         de: De<'_>,

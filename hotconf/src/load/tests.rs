@@ -3,12 +3,11 @@
 use super::{HotConf, load, update};
 use crate::error::ProblemKind;
 use crate::layer::{Policy, merge};
-use crate::schema::Section as _;
 use crate::secret::Secret;
 use crate::value::{Document, Layered, Tree, Value};
 use proptest::prelude::*;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -170,6 +170,25 @@ impl Queue {
 ///
 /// The queue holds 1 024 events by default. A reader that is slower loses the oldest and gets
 /// [`Event::Lagged`] with their number. It ends after shutdown, and keeps no engine alive.
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("retries = 5");
+/// let Some(Event::Applied(applied)) = events.blocking_next()? else { panic!("it is accepted") };
+/// assert_eq!(applied.changes()[0].to_string(), "retries: 4 -> 5 (app:1:11)");
+/// text.set("retries = 50");
+/// assert!(matches!(events.blocking_next()?, Some(Event::Rejected(error)) if error.is_invalid()));
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 pub struct Events {
     queue: Arc<Queue>,
 }

@@ -8,6 +8,22 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The state of a configuration at one moment.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, SourceState};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder().source(Inline::toml("app", "")).blocking_start()?;
+/// let status = config.status();
+/// assert!(status.is_healthy());
+/// assert_eq!(status.sources[0].state, SourceState::Fixed);
+/// assert_eq!(status.counters.refused, 0);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {

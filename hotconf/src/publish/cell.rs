@@ -62,6 +62,19 @@ impl<T> Cell<T> {
 ///
 /// Cheap to take and meant to be short-lived: a thread that holds many at a time falls back to
 /// counting references. To keep a version, take a [`Snapshot`].
+///
+/// ```
+/// use hotconf::{Hot, HotConf};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::fixed(App { retries: 3 });
+/// let now = config.load();
+/// assert_eq!((now.retries, now.version()), (3, 1));
+/// ```
 pub struct Guard<T>(arc_swap::Guard<Arc<Version<T>>>);
 
 impl<T> Guard<T> {

@@ -81,6 +81,7 @@ macro_rules! unsigned {
     ($($ty:ty)*) => {$(
         impl LiveValue for $ty {
             #[inline]
+            #[allow(clippy::cast_lossless)] // `usize` has no `From`
             fn __to_bits(self) -> u64 { self as u64 }
             #[inline]
             #[allow(clippy::cast_possible_truncation)] // the bits came from a value of this type
@@ -206,7 +207,7 @@ impl LiveValue for Duration {
     #[inline]
     fn __to_bits(self) -> u64 {
         if self.as_secs() >> 34 != 0 {
-            return u64::MAX >> 30 << 30 | 999_999_999;
+            return u64::MAX >> 30 << 30 | u64::from(Self::MAX.subsec_nanos());
         }
         self.as_secs() << 30 | u64::from(self.subsec_nanos())
     }

@@ -10,7 +10,6 @@ mod live;
 mod reader;
 mod snapshot;
 
-pub(crate) use cell::Cell;
 pub use cell::Guard;
 pub(crate) use core::{Core, Follower};
 pub(crate) use live::Slot;

@@ -30,10 +30,6 @@ pub(crate) struct Leaf {
     pub(crate) field: Option<&'static FieldMeta>,
     /// What the number stands for.
     pub(crate) role: Role,
-    /// Whether it, or a section around it, applies on restart only.
-    pub(crate) restart: bool,
-    /// The innermost section around it.
-    section: usize,
 }
 
 /// What a number stands for.
@@ -52,7 +48,6 @@ pub(crate) enum Role {
 struct Enclosing {
     path: String,
     numbers: Range<u32>,
-    up: Option<usize>,
 }
 
 impl Index {
@@ -91,90 +86,45 @@ impl Index {
         self.tables().sections.iter().rev().find(|section| section.numbers == *numbers).map_or("", |s| &s.path)
     }
 
-    /// All leaves, in the order of their numbers.
-    pub(crate) fn leaves(&self) -> impl Iterator<Item = (u32, &Leaf)> {
-        (0..).zip(&self.tables().leaves)
-    }
-
-    /// The numbers of what stands at `path`: one of a leaf, all of a section. Below a list or a map of
-    /// sections, and inside a leaf that is a table, the number of that field.
-    pub(crate) fn numbers(&self, path: &str) -> Option<Range<u32>> {
-        if let Some(section) = self.tables().sections.iter().find(|section| section.path == path) {
-            return Some(section.numbers.clone());
-        }
-        let mut rest = path;
-        loop {
-            if let Some((number, _)) =
-                self.leaves().find(|(_, leaf)| leaf.path == rest && leaf.role != Role::Presence)
-            {
-                return Some(number..number + 1);
-            }
-            rest = &rest[..rest.rfind('.')?];
-        }
-    }
-
-    /// The numbers of the sections around `number`, innermost first, the root last.
-    pub(crate) fn around(&self, number: u32) -> impl Iterator<Item = Range<u32>> {
-        let mut next = self.leaf(number).map(|leaf| leaf.section);
-        std::iter::from_fn(move || {
-            let section = &self.tables().sections[next?];
-            next = section.up;
-            Some(section.numbers.clone())
-        })
-    }
-
-    /// The numbers of the leaves that apply on restart only.
-    pub(crate) fn restarts(&self) -> impl Iterator<Item = u32> {
-        self.leaves().filter(|(_, leaf)| leaf.restart).map(|(number, _)| number)
-    }
 }
 
 impl Tables {
     fn new(schema: &'static Schema) -> Self {
         let mut tables = Self { leaves: Vec::with_capacity(schema.len as usize), sections: Vec::new() };
-        tables.section(String::new(), schema, None, None, false);
+        tables.section("", schema, None);
         tables
     }
 
     /// Adds a section; `own` is the field that holds it.
-    fn section(
-        &mut self,
-        path: String,
-        schema: &'static Schema,
-        own: Option<&'static FieldMeta>,
-        up: Option<usize>,
-        restart: bool,
-    ) {
+    fn section(&mut self, path: &str, schema: &'static Schema, own: Option<&'static FieldMeta>) {
         let optional = own.filter(|field| matches!(field.shape, Shape::Optional(_)));
         let first = u32::try_from(self.leaves.len()).expect("numbers are u32");
-        let section = self.sections.len();
         let len = schema.len + u32::from(optional.is_some());
-        self.sections.push(Enclosing { path: path.clone(), numbers: first..first + len, up });
+        self.sections.push(Enclosing { path: path.to_owned(), numbers: first..first + len });
         if optional.is_some() {
-            self.leaves.push(Leaf { path: path.clone(), field: own, role: Role::Presence, restart, section });
+            self.leaves.push(Leaf { path: path.to_owned(), field: own, role: Role::Presence });
         }
         match &schema.body {
-            Body::Struct(group) => self.group(&path, group, section, restart),
+            Body::Struct(group) => self.group(path, group),
             Body::Enum { tag, variants } => {
-                let tag = join(&path, tag);
-                self.leaves.push(Leaf { path: tag, field: None, role: Role::Tag, restart, section });
+                let tag = join(path, tag);
+                self.leaves.push(Leaf { path: tag, field: None, role: Role::Tag });
                 for variant in *variants {
-                    self.group(&path, &variant.group, section, restart);
+                    self.group(path, &variant.group);
                 }
             }
         }
     }
 
-    fn group(&mut self, path: &str, group: &Group, section: usize, restart: bool) {
+    fn group(&mut self, path: &str, group: &Group) {
         for field in group.fields {
             let path = join(path, field.name);
-            let restart = restart || field.restart;
             match field.shape {
                 Shape::Leaf | Shape::List(_) | Shape::Map(_) => {
-                    self.leaves.push(Leaf { path, field: Some(field), role: Role::Leaf, restart, section });
+                    self.leaves.push(Leaf { path, field: Some(field), role: Role::Leaf });
                 }
                 Shape::Section(schema) | Shape::Optional(schema) => {
-                    self.section(path, schema, Some(field), Some(section), restart);
+                    self.section(&path, schema, Some(field));
                 }
             }
         }
@@ -251,28 +201,18 @@ mod tests {
     #[test]
     fn numbers_follow_declaration_depth_first() {
         let index = Index::new(ROOT);
-        let paths: Vec<_> = index.leaves().map(|(_, leaf)| leaf.path.as_str()).collect();
+        let paths: Vec<_> = (0..index.len()).map(|number| index.path(number)).collect();
         assert_eq!(paths, ["listen", "tls", "tls.cert", "tls.key", "store.type", "store.bucket", "tenants"]);
         assert_eq!(index.len(), ROOT.len);
-        assert_eq!(index.restarts().collect::<Vec<_>>(), [0]);
     }
 
     #[test]
-    fn a_path_finds_its_numbers() {
+    fn numbers_find_the_path_of_a_leaf_or_of_a_section() {
         let index = Index::new(ROOT);
-        assert_eq!(index.numbers("tls"), Some(1..4));
-        assert_eq!(index.numbers("tls.key"), Some(3..4));
-        assert_eq!(index.numbers("store"), Some(4..6));
-        assert_eq!(index.numbers("tenants.ann.cert"), Some(6..7));
-        assert_eq!(index.numbers(""), Some(0..7));
-        assert_eq!(index.numbers("tls.nothing"), None);
-        assert_eq!(index.numbers("nothing"), None);
-    }
-
-    #[test]
-    fn sections_around_a_leaf_come_innermost_first() {
-        let index = Index::new(ROOT);
-        assert_eq!(index.around(3).collect::<Vec<_>>(), [1..4, 0..7]);
-        assert_eq!(index.around(0).collect::<Vec<_>>(), std::iter::once(0..7).collect::<Vec<_>>());
+        assert_eq!(index.path_of(&(1..4)), "tls");
+        assert_eq!(index.path_of(&(3..4)), "tls.key");
+        assert_eq!(index.path_of(&(4..6)), "store");
+        assert_eq!(index.path_of(&(6..7)), "tenants");
+        assert_eq!(index.path_of(&(0..7)), "");
     }
 }

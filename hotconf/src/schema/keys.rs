@@ -52,19 +52,18 @@ pub(crate) fn split(path: &str) -> Result<Vec<String>, &'static str> {
     let mut keys = Vec::new();
     let mut rest = path.trim();
     loop {
-        let (key, after) = match rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => quoted_key(&rest[1..], quote)?,
-            _ => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                let bare = rest[..end].trim_end();
-                if bare.is_empty() {
-                    return Err("a key is empty");
-                }
-                if bare.contains(['"', '\'']) {
-                    return Err("a quote stands inside a key");
-                }
-                (bare.to_owned(), &rest[end..])
+        let (key, after) = if let Some(quote @ ('"' | '\'')) = rest.chars().next() {
+            quoted_key(&rest[1..], quote)?
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            let bare = rest[..end].trim_end();
+            if bare.is_empty() {
+                return Err("a key is empty");
             }
+            if bare.contains(['"', '\'']) {
+                return Err("a quote stands inside a key");
+            }
+            (bare.to_owned(), &rest[end..])
         };
         keys.push(key);
         let after = after.trim_start();

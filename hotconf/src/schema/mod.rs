@@ -6,6 +6,7 @@
 
 pub(crate) mod field;
 pub(crate) mod index;
+mod json_schema;
 pub(crate) mod keys;
 pub(crate) mod meta;
 mod moved;
@@ -15,7 +16,7 @@ pub(crate) mod section;
 pub(crate) mod tokens;
 mod walk;
 
-pub(crate) use walk::{Miss, Spot};
+pub(crate) use walk::Spot;
 
 pub use field::{FieldInfo, FieldKind, Fields};
 pub(crate) use index::Index;

@@ -222,7 +222,7 @@ impl<P: Place, O: Section, const V: usize> Place for Of<P, O, V> {
         let (group, base) = group::<O>(V);
         let mut len = 0;
         if let Some(last) = group.fields.last() {
-            len = last.number + last.shape.len();
+            len = last.number + last.shape.numbers();
         }
         Spot { first: P::BASE + base, len, depth: P::SPOT.depth + 1 }
     };
@@ -241,7 +241,7 @@ const fn group<O: Section>(variant: usize) -> (&'static Group, u32) {
 const fn field_spot<P: Place, O: Section>(variant: usize, index: usize) -> Spot {
     let (group, base) = group::<O>(variant);
     let field = &group.fields[index];
-    Spot { first: P::BASE + base + field.number, len: field.shape.len(), depth: P::SPOT.depth + 1 }
+    Spot { first: P::BASE + base + field.number, len: field.shape.numbers(), depth: P::SPOT.depth + 1 }
 }
 
 /// A token that can be made at place `P`.

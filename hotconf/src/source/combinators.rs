@@ -111,7 +111,9 @@ impl<S: Source> Source for At<S> {
             let inner = cx.placed(cx.schema, above);
             let mut update = self.source.next(&inner).await?;
             if let Content::Documents(docs) = &mut update.content {
-                docs.iter_mut().for_each(|doc| doc.take(keys));
+                for doc in docs {
+                    doc.take(keys);
+                }
             }
             Ok(update)
         })
@@ -127,7 +129,9 @@ impl<S: Source> Source for Under<S> {
             let inner = beneath(cx, keys, &self.path)?;
             let mut update = self.source.next(&inner).await?;
             if let Content::Documents(docs) = &mut update.content {
-                docs.iter_mut().for_each(|doc| doc.mount(keys));
+                for doc in docs {
+                    doc.mount(keys);
+                }
             }
             Ok(update)
         })

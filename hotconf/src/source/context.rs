@@ -36,12 +36,11 @@ pub(crate) struct Watching(#[allow(dead_code)] pub(crate) Box<dyn std::any::Any 
 pub(crate) struct WatchFailure {
     pub(crate) path: PathBuf,
     pub(crate) reason: String,
-    /// Watches or instances are used up: a limit of the system, not of this path.
-    pub(crate) exhausted: bool,
 }
 
 /// What the kernel said about a path: a wake-up, never the truth.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "watch"), allow(dead_code))] // the watcher makes them
 pub(crate) enum Hint {
     /// A name appeared: a file about to be written, a link, a directory.
     Created(PathBuf),
@@ -92,8 +91,11 @@ struct InboxState {
 pub(crate) type Interest = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
 
 impl Inbox {
+    #[cfg(any(test, feature = "watch"))]
     const CAPACITY: usize = 1024;
 
+    /// Leaves a hint, and wakes who waits for one.
+    #[cfg(any(test, feature = "watch"))]
     pub(crate) fn push(&self, at: Instant, hint: Hint) {
         let waker = {
             let mut state = crate::sync::lock(&self.state);
@@ -171,21 +173,13 @@ pub(crate) struct Activity {
     pub(crate) parses: AtomicU64,
     /// Changes are found by the content poll alone, because a watch could not be set.
     pub(crate) polling: AtomicBool,
-    /// When the source was last looked at.
-    checked: Mutex<Option<Instant>>,
 }
 
 impl Activity {
     /// Notes that the source was read, with how many documents parsed.
-    pub(crate) fn read(&self, at: Instant, parses: u64) {
+    pub(crate) fn read(&self, parses: u64) {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.parses.fetch_add(parses, Ordering::Relaxed);
-        *crate::sync::lock(&self.checked) = Some(at);
-    }
-
-    /// When the source was last looked at.
-    pub(crate) fn checked(&self) -> Option<Instant> {
-        *crate::sync::lock(&self.checked)
     }
 }
 
@@ -310,6 +304,7 @@ impl Context {
     }
 
     /// What the sources of this configuration know of each other.
+    #[cfg(test)]
     pub(crate) fn group(&self) -> &Arc<Group> {
         &self.group
     }

@@ -22,10 +22,6 @@ enum Node {
 }
 
 impl Texts {
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Sets what `path` leads to; a later text replaces an earlier one.
     pub(super) fn put(
         &mut self,
@@ -116,26 +112,27 @@ fn toml_value(
     text: &str,
     path: &[String],
     origin: &Origin,
-    _secret: bool,
+    secret: bool,
 ) -> Result<(Document, u32), Problem> {
     use crate::format::{Format, parse};
     let path = crate::schema::keys::join(path.iter().map(String::as_str));
     let source = format!("v = {text}");
     let doc = parse(Format::Toml, origin.source(), source.as_bytes()).map_err(|problems| {
         let reason = problems.first().map_or("", |p| p.message()).to_owned();
-        let message = format!("expected one TOML value, such as `[1, 2]` or `{{ a = 1 }}`: {reason}");
+        let mut message = "expected one TOML value, such as `[1, 2]` or `{ a = 1 }`".to_owned();
+        if !secret && !reason.is_empty() {
+            // The parser's own words: of a secret even the names of its keys are not passed on.
+            message = format!("{message}: {reason}");
+        }
         Problem::new(ProblemKind::Syntax, path.clone(), message).at(origin.clone())
     })?;
     let mut entries = doc.entries(Document::ROOT);
-    match (entries.next(), entries.next()) {
-        (Some((_, node)), None) => {
-            drop(entries);
-            Ok((doc, node))
-        }
-        _ => {
-            let message = "expected one TOML value, found several lines of them";
-            Err(Problem::new(ProblemKind::Syntax, path, message).at(origin.clone()))
-        }
+    if let (Some((_, node)), None) = (entries.next(), entries.next()) {
+        drop(entries);
+        Ok((doc, node))
+    } else {
+        let message = "expected one TOML value, found several lines of them";
+        Err(Problem::new(ProblemKind::Syntax, path, message).at(origin.clone()))
     }
 }
 

@@ -54,12 +54,11 @@ impl<P: Clone> Fold<P> {
             return None;
         }
         self.told = version;
-        match &mut self.waiting {
-            Some(step) => Some(std::mem::replace(&mut step.new, after.clone())),
-            None => {
-                self.waiting = Some(Step { old: before.clone(), new: after.clone() });
-                None
-            }
+        if let Some(step) = &mut self.waiting {
+            Some(std::mem::replace(&mut step.new, after.clone()))
+        } else {
+            self.waiting = Some(Step { old: before.clone(), new: after.clone() });
+            None
         }
     }
 
@@ -81,12 +80,11 @@ impl<P: Clone> Fold<P> {
     /// Puts back a step that could not be delivered. Returns what is superfluous.
     #[must_use]
     pub(super) fn give_back(&mut self, step: Step<P>) -> Option<(P, P)> {
-        match &mut self.waiting {
-            Some(later) => Some((std::mem::replace(&mut later.old, step.old), step.new)),
-            None => {
-                self.waiting = Some(step);
-                None
-            }
+        if let Some(later) = &mut self.waiting {
+            Some((std::mem::replace(&mut later.old, step.old), step.new))
+        } else {
+            self.waiting = Some(step);
+            None
         }
     }
 
@@ -104,7 +102,7 @@ mod tests {
     /// A version: its number and the value of the field.
     type V = (u64, u8);
 
-    /// A small generator (SplitMix64), so that a failing schedule can be named by its seed.
+    /// A small generator (`SplitMix64`), so that a failing schedule can be named by its seed.
     struct Random(u64);
 
     impl Random {
@@ -117,10 +115,10 @@ mod tests {
 
     /// Compares as a subscriber does; appends what it would see.
     fn deliver(fold: &mut Fold<V>, seen: &mut Vec<(V, V)>) {
-        if let Some(step) = fold.take() {
-            if step.old.1 != step.new.1 {
-                seen.push((step.old, step.new));
-            }
+        if let Some(step) = fold.take()
+            && step.old.1 != step.new.1
+        {
+            seen.push((step.old, step.new));
         }
     }
 
@@ -155,10 +153,10 @@ mod tests {
                     let _ = fold.open(current, current.0);
                 }
                 5 => {
-                    if random.below(5) == 0 {
-                        if let Some(step) = fold.take() {
-                            let _ = fold.give_back(step);
-                        }
+                    if random.below(5) == 0
+                        && let Some(step) = fold.take()
+                    {
+                        let _ = fold.give_back(step);
                     }
                     deliver(&mut fold, &mut seen);
                 }

@@ -23,7 +23,6 @@ use std::future::{Future, poll_fn};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The subscribers of one configuration.
@@ -95,7 +94,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// Ends every subscriber, now and from now on: no call starts afterwards. What callbacks captured is
-    /// dropped on a worker; [`wait_idle`](Self::wait_idle) waits for that too.
+    /// dropped on a worker; [`calm`](Self::calm) waits for that too.
     pub(crate) fn close_all(&self) {
         let ending = lock(&self.lists).close();
         let captured: Vec<_> = ending.iter().filter_map(|listener| listener.end()).collect();
@@ -115,7 +114,8 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// Blocks until no callback runs, the calling one excepted; `false` where the deadline came first.
-    pub(crate) fn wait_idle(&self, deadline: Instant) -> bool {
+    #[cfg(test)]
+    pub(crate) fn wait_idle(&self, deadline: std::time::Instant) -> bool {
         self.hub.running.wait(own_calls(&self.hub), Some(deadline))
     }
 
@@ -131,6 +131,7 @@ impl<T: Send + Sync + 'static> Registry<T> {
     }
 
     /// How many subscribers there are.
+    #[cfg(test)]
     pub(crate) fn listeners(&self) -> usize {
         let lists = lock(&self.lists);
         let all = lists.lists.iter().chain([&lists.every]);
@@ -330,7 +331,7 @@ impl<T> Lists<T> {
                 list.around = Some(new);
             }
         }
-        let outer = around.map_or(0, |at| number_of(at));
+        let outer = around.map_or(0, number_of);
         for slot in &mut self.innermost[range.start as usize..range.end as usize] {
             if *slot == outer {
                 *slot = number_of(new);

@@ -115,12 +115,14 @@ impl<T: 'static, V: LiveValue, S: Select<T, V>> Follower<T> for Mirror<S, T, V> 
     }
 }
 
+type Untold<Part> = (Snapshot<Part>, Snapshot<Part>, Vec<u32>);
+
 /// Keeps a view's topic up to date.
 struct Projection<S, T, Part> {
     field: S,
     topic: Arc<Topic<Part>>,
     /// Installed and not yet told: before, after, what moved.
-    untold: Mutex<Option<(Snapshot<Part>, Snapshot<Part>, Vec<u32>)>>,
+    untold: Mutex<Option<Untold<Part>>>,
     of: PhantomData<fn(&T)>,
 }
 

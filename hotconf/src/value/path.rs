@@ -21,29 +21,8 @@ impl Path {
         &self.segments
     }
 
-    pub(crate) fn is_root(&self) -> bool {
-        self.segments.is_empty()
-    }
-
     pub(crate) fn push(&mut self, segment: impl Into<String>) {
         self.segments.push(segment.into());
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<String> {
-        self.segments.pop()
-    }
-
-    /// This path and one key more.
-    #[must_use]
-    pub(crate) fn child(&self, segment: impl Into<String>) -> Self {
-        let mut path = self.clone();
-        path.push(segment);
-        path
-    }
-
-    /// Tells whether `self` is `other` or lies above it.
-    pub(crate) fn covers(&self, other: &Self) -> bool {
-        other.segments.starts_with(&self.segments)
     }
 }
 
@@ -243,13 +222,6 @@ mod tests {
     fn only_odd_keys_are_quoted() {
         let path: Path = ["a-b_1", "eu west", "", "\u{1}\"\\"].into_iter().collect();
         assert_eq!(path.to_string(), r#"a-b_1."eu west".""."\u0001\"\\""#);
-    }
-
-    #[test]
-    fn a_path_covers_itself_and_what_lies_below() {
-        let (a, ab): (Path, Path) = ("a".parse().unwrap(), "a.b".parse().unwrap());
-        assert!(a.covers(&ab) && a.covers(&a) && Path::root().covers(&a));
-        assert!(!ab.covers(&a) && !a.covers(&"ab".parse().unwrap()));
     }
 
     proptest! {

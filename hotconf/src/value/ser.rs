@@ -304,11 +304,9 @@ impl Entries {
     fn finish(self) -> Value {
         if let (true, [(secs, Value::Integer(s)), (nanos, Value::Integer(n))]) =
             (self.duration, &*self.entries)
+            && let ("secs", "nanos", Ok(s), Ok(n)) = (&**secs, &**nanos, u64::try_from(*s), u32::try_from(*n))
         {
-            if let ("secs", "nanos", Ok(s), Ok(n)) = (&**secs, &**nanos, u64::try_from(*s), u32::try_from(*n))
-            {
-                return Value::String(crate::units::print_duration(Duration::new(s, n)).to_string());
-            }
+            return Value::String(crate::units::print_duration(Duration::new(s, n)).to_string());
         }
         match self.variant {
             Some(variant) => tagged(variant, Value::Table(self.entries)),

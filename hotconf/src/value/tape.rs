@@ -28,6 +28,7 @@ pub(crate) enum Kind {
     /// Untyped text (environment, arguments, prefix stores): the field's type decides how it is read.
     Text,
     /// A date or time of TOML, kept as written; reads as a string.
+    #[cfg_attr(not(feature = "toml"), allow(dead_code))] // TOML alone has them
     Datetime,
     Array,
     Table,
@@ -63,7 +64,10 @@ pub(crate) struct Document {
 impl std::fmt::Debug for Document {
     /// Shows the name and the size only: the text may hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Document").field("name", &self.name).field("nodes", &self.nodes.len()).finish()
+        f.debug_struct("Document")
+            .field("name", &self.name)
+            .field("nodes", &self.nodes.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -305,11 +309,6 @@ impl Builder {
         self.doc.places.len() - 1
     }
 
-    /// The text, for parsers that read it from here while they fill the tape.
-    pub(crate) fn text(&self) -> &str {
-        self.doc.text()
-    }
-
     /// Number of nodes so far, to hold a limit.
     pub(crate) fn len(&self) -> usize {
         self.doc.nodes.len()
@@ -371,6 +370,7 @@ impl Builder {
     }
 
     /// A string (`Str`, `Text`, `Datetime`) that is a slice of the text: byte offset and length.
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     #[inline]
     pub(crate) fn str_slice(&mut self, kind: Kind, pos: usize, start: usize, len: usize) {
         self.slice(kind, pos, start, len);
@@ -382,6 +382,7 @@ impl Builder {
     }
 
     /// The key of the value that is pushed next, a slice of the text.
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     #[inline]
     pub(crate) fn key_slice(&mut self, pos: usize, start: usize, len: usize) {
         self.slice(Kind::Key, pos, start, len);

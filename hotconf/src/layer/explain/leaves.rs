@@ -79,7 +79,7 @@ impl<'t> Walk<'t, '_> {
         let absent = value.is_absent();
         match (field.shape, value.item) {
             (Shape::Section(inner) | Shape::Optional(inner), Item::Section { .. }) => {
-                self.section(inner, value)
+                self.section(inner, value);
             }
             // A section that no layer mentions has its defaults, unless it has one as a whole.
             (Shape::Section(inner), _) if absent && matches!(field.default, Fallback::Required) => {
@@ -269,7 +269,9 @@ impl Fnv {
             (Some(Kind::Array), _) => {
                 let elements = place.elements();
                 self.text(&format!("[{}", elements.len()));
-                elements.into_iter().for_each(|element| self.place(element));
+                for element in elements {
+                    self.place(element);
+                }
             }
             (Some(Kind::Table), _) => {
                 let mut entries = place.entries();

@@ -7,7 +7,7 @@ mod leaves;
 mod render;
 mod told;
 
-pub(crate) use leaves::{at_path, fingerprint, origin_of};
+pub(crate) use leaves::{fingerprint, origin_of};
 pub(crate) use told::{moved_paths, rendered};
 
 use super::stack::Stack;
@@ -50,6 +50,7 @@ pub struct Explanation {
     path: String,
     value: String,
     candidates: Vec<Candidate>,
+    waiting: bool,
 }
 
 /// What one layer says of a setting.
@@ -64,6 +65,26 @@ pub struct Candidate {
 /// Explanations of several settings: a section, or the whole configuration.
 ///
 /// Reads as a slice. `Display` prints one line per setting, or the block of the only one.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder()
+///     .source(Inline::toml("base", "retries = 4"))
+///     .source(Inline::toml("site", "retries = 5"))
+///     .blocking_start()?;
+/// let all = config.explain();
+/// let [winner, hidden, default] = all[0].candidates() else { panic!("three layers speak") };
+/// assert_eq!((winner.value(), winner.layer()), ("5", "site"));
+/// assert_eq!((hidden.value(), hidden.layer()), ("4", "base"));
+/// assert!(default.origin().is_default());
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Explanations(Vec<Explanation>);
 
@@ -85,18 +106,30 @@ impl Explanation {
         self.candidates.first().map_or_else(Origin::default_value, |c| c.origin.clone())
     }
 
+    /// Tells whether the value waits for a restart: what runs is the one before.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
     /// What each layer says, the winner first and the default last; empty where nobody says anything.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
+    }
+
+    fn waits(&self) -> &'static str {
+        if self.waiting { "   (waits for a restart)" } else { "" }
     }
 
     /// What the value in force hides, nearest first: `shop.toml:3:1`, `default "5s"`.
     pub(crate) fn hides(&self) -> Vec<String> {
         let hidden = self.candidates.iter().skip(1);
         hidden
-            .map(|c| match c.origin.is_default() {
-                true => format!("default {}", render::as_default(&c.value)),
-                false => c.origin.to_string(),
+            .map(|c| {
+                if c.origin.is_default() {
+                    format!("default {}", render::as_default(&c.value))
+                } else {
+                    c.origin.to_string()
+                }
             })
             .collect()
     }
@@ -126,7 +159,7 @@ impl Candidate {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}   {}", self.path, self.value, self.origin())?;
+        write!(f, "{} = {}   {}{}", self.path, self.value, self.origin(), self.waits())?;
         for (rank, candidate) in self.candidates.iter().enumerate() {
             if rank > 0 {
                 write!(f, "\n  hides {}   {}", candidate.value, candidate.origin)?;
@@ -136,6 +169,20 @@ impl fmt::Display for Explanation {
             }
         }
         Ok(())
+    }
+}
+
+impl Explanations {
+    /// Marks what waits for a restart.
+    #[must_use]
+    pub(crate) fn with_waiting(mut self, paths: &[&str]) -> Self {
+        for explanation in &mut self.0 {
+            let at = |path: &str| explanation.path.strip_prefix(path);
+            explanation.waiting = paths
+                .iter()
+                .any(|path| at(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        }
+        self
     }
 }
 
@@ -156,7 +203,7 @@ impl fmt::Display for Explanations {
         let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(60);
         for (at, (line, explanation)) in lines.iter().zip(&self.0).enumerate() {
             let end = if at == 0 { "" } else { "\n" };
-            write!(f, "{end}{line:width$}   {}", explanation.origin())?;
+            write!(f, "{end}{line:width$}   {}{}", explanation.origin(), explanation.waits())?;
         }
         Ok(())
     }
@@ -191,10 +238,7 @@ pub(crate) fn explain(stack: &Stack, schema: &'static Schema, path: &str) -> Res
         let keys = keys::split(&e.path).map(|keys| leaves::indexed(&keys)).unwrap_or_default();
         keys.starts_with(&asked)
     });
-    match all.is_empty() {
-        true => Err(usage("nothing is set there at present".into())),
-        false => Ok(Explanations(all)),
-    }
+    if all.is_empty() { Err(usage("nothing is set there at present".into())) } else { Ok(Explanations(all)) }
 }
 
 /// Adds to each problem of a value what that value hides.
@@ -254,7 +298,7 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
         (true, None) => "(missing)".into(),
         (false, _) => render(leaf.value, secret),
     };
-    Explanation { path: leaf.path.to_owned(), value, candidates }
+    Explanation { path: leaf.path.to_owned(), value, candidates, waiting: false }
 }
 
 fn layer_of(stack: &Stack, opened: &super::merge::Opened, doc: &crate::value::Document) -> Option<String> {
@@ -274,7 +318,7 @@ fn default_text(field: &FieldMeta, secret: bool) -> Option<String> {
 
 /// Whether a field's value may be shown nowhere: a secret, or a container of secrets.
 fn is_secret(field: &FieldMeta) -> bool {
-    field.secret || field.ty.contains("Secret")
+    field.secret
 }
 
 #[cfg(test)]

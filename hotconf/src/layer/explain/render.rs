@@ -1,7 +1,7 @@
 //! Values as TOML would write them in one line.
 
 use crate::schema::keys;
-use crate::value::{Document, Item, Kind, Ref, Tree};
+use crate::value::{Document, Kind, Ref};
 
 /// What stands in the place of a secret.
 pub(super) const SECRET: &str = "(secret)";

@@ -147,7 +147,7 @@ impl Merger<'_> {
         let from = voices.iter().rposition(|&v| self.kind(v) != kind).map_or(0, |at| at + 1);
         let standing = &voices[from..];
         match kind {
-            Kind::Table => self.table(standing, field.ty.contains("Option<")),
+            Kind::Table => self.table(standing, field.optional),
             Kind::Array if field.merge != Merge::Replace => self.joined(field, standing),
             _ => whole(last),
         }

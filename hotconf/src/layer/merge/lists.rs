@@ -20,9 +20,10 @@ impl Merger<'_> {
         for (at, run) in elements.chunk_by(|a, b| a.slot == b.slot).enumerate() {
             self.path.push_str(&format!("[{at}]"));
             let standing = self.standing(run, Kind::Table);
-            list.push(match standing.is_empty() {
-                true => whole(run[run.len() - 1]),
-                false => self.section(schema, &standing),
+            list.push(if standing.is_empty() {
+                whole(run[run.len() - 1])
+            } else {
+                self.section(schema, &standing)
             });
             self.path.truncate(length);
         }

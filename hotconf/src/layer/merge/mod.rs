@@ -46,8 +46,6 @@ pub(crate) struct Merged {
     pub(crate) problems: Vec<Problem>,
     /// Unknown and deprecated keys, and aliases beside their names; one per path and place.
     pub(crate) warnings: Vec<Problem>,
-    /// For each document of the tree, the index of the one among `docs` that it stands for.
-    pub(crate) owners: Vec<u16>,
 }
 
 /// Merges documents, lowest first.
@@ -71,7 +69,6 @@ pub(crate) fn merge(docs: &[Layered], schema: &'static Schema, policy: Policy) -
         tree: Tree { docs: opened.docs, items, entries, root },
         problems: once(problems),
         warnings: once(warnings),
-        owners: opened.owners,
     }
 }
 

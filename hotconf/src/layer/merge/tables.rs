@@ -89,13 +89,12 @@ impl Merger<'_> {
                     _ => index.get(name).copied(),
                 };
                 let at = found.unwrap_or(entries.len());
-                match found {
-                    Some(at) => entries[at].key = (voice.doc, key),
-                    None => {
-                        entries.push(Entry { name, key: (voice.doc, key) });
-                        if !index.is_empty() {
-                            index.insert(name, at);
-                        }
+                if let Some(at) = found {
+                    entries[at].key = (voice.doc, key);
+                } else {
+                    entries.push(Entry { name, key: (voice.doc, key) });
+                    if !index.is_empty() {
+                        index.insert(name, at);
                     }
                 }
                 hint = at + 1;

@@ -75,7 +75,7 @@ fn an_alias_fills_a_gap_and_the_name_wins_beside_it() {
         [[("wait", text("1s")), ("timeout", text("2s"))], [("timeout", text("2s")), ("wait", text("1s"))]]
     {
         let doc = table([("http", table(both))]);
-        assert_eq!(result(&[doc.clone()]), table([("http", table([("timeout", text("2s"))]))]));
+        assert_eq!(result(std::slice::from_ref(&doc)), table([("http", table([("timeout", text("2s"))]))]));
         assert_eq!(merged(&[doc]).warnings.len(), 1);
     }
     let low = table([("http", table([("timeout", text("1s"))]))]);
@@ -193,7 +193,7 @@ proptest! {
 
     #[test]
     fn an_empty_document_and_a_second_copy_change_nothing(a in document()) {
-        let alone = result(&[a.clone()]);
+        let alone = result(std::slice::from_ref(&a));
         let empty = Value::Table(Vec::new());
         prop_assert_eq!(&result(&[empty.clone(), a.clone()]), &alone);
         prop_assert_eq!(&result(&[a.clone(), empty]), &alone);

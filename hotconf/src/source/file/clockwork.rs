@@ -3,7 +3,7 @@
 use super::File;
 use super::fake::{Bell, Fake, TempDir, context};
 use crate::source::{Content, Context, Hint, Services, Source, SourceError, Update, WatchFailure};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
@@ -136,8 +136,7 @@ fn an_empty_file_is_a_document_at_the_start_and_a_loss_later() {
 fn a_watch_that_fails_is_said_and_tried_again_at_each_poll() {
     let mut desk = Desk::new("v = 1");
     let reason = "raise the sysctl".to_owned();
-    *desk.fake.failing.lock().unwrap() =
-        Some(WatchFailure { path: desk.dir.path().to_owned(), reason, exhausted: true });
+    *desk.fake.failing.lock().unwrap() = Some(WatchFailure { path: desk.dir.path().to_owned(), reason });
     desk.text();
     assert!(
         desk.warnings.lock().unwrap()[0]

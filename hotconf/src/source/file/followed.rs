@@ -141,7 +141,7 @@ impl<T: Target> Followed<T> {
     async fn read(&mut self, cx: &Context, trust: Trust) -> Option<Result<Update, SourceError>> {
         let found = self.examine(cx).await?;
         let now = cx.now();
-        cx.activity().read(now, found.parses);
+        cx.activity().read(found.parses);
         if trust != Trust::Whole {
             // What was said up to the read may mean that a writer was at work, however late the thread
             // is that tells it.

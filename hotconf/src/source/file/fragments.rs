@@ -1,6 +1,6 @@
 //! Which files of a directory are fragments, in which order, and how they are read as one generation.
 
-use super::piece::{Lack, Piece, Pieces};
+use super::piece::{Lack, Piece};
 use super::resolve::Stamp;
 use crate::format::Format;
 use std::ffi::{OsStr, OsString};

@@ -6,7 +6,7 @@ use super::fake::{Bell, TempDir, context};
 use super::{File, SecretsDir};
 use crate::engine::watcher::Watcher;
 use crate::source::{
-    BoxFuture, Content, Inbox, Services, Source, SourceError, SourceErrorKind, Update, WatchFailure, Watching,
+    BoxFuture, Content, Inbox, Services, Source, SourceError, Update, WatchFailure, Watching,
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,7 +62,6 @@ type Answer = (Instant, Result<Update, SourceError>);
 /// A source that is followed on a thread of its own.
 struct Run {
     answers: mpsc::Receiver<Answer>,
-    warnings: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
     bell: Arc<Bell>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -72,7 +71,7 @@ impl Run {
     fn of(source: impl Source, poll: Duration) -> Self {
         let deadline = Arc::new(Mutex::new(None));
         let services = Real { start: Instant::now(), watcher: Watcher::new(), deadline: deadline.clone() };
-        let (cx, warnings) = context(Arc::new(services), poll);
+        let (cx, _) = context(Arc::new(services), poll);
         let (told, answers) = mpsc::channel();
         let (stop, bell) = (Arc::new(AtomicBool::new(false)), Arc::new(Bell::default()));
         let (ends, rings) = (stop.clone(), bell.clone());
@@ -96,7 +95,7 @@ impl Run {
                 let _ = told.send((Instant::now(), answer));
             }
         });
-        Self { answers, warnings, stop, bell, thread: Some(thread) }
+        Self { answers, stop, bell, thread: Some(thread) }
     }
 
     fn file(path: &Path) -> Self {
@@ -240,7 +239,7 @@ fn every_save_style_is_told_once_and_whole() {
         ("rsync --inplace", "rsync", "", "rsync -I --inplace new d/f.toml".into(), EVENT),
         ("install", "", "", "install -m 644 new d/f.toml".into(), EVENT),
         ("tar", "tar", "", "mkdir -p x; cp new x/f.toml; tar cf x.tar -C x f.toml; tar xf x.tar -C d".into(), EVENT),
-        ("git checkout", "git", "cd d; git init -q; git config user.email a@b; git config user.name a; git add .; git commit -qm 1; git branch one; cp ../new f.toml; git commit -qam 2; git branch two; git checkout -q one".into(),
+        ("git checkout", "git", "cd d; git init -q; git config user.email a@b; git config user.name a; git add .; git commit -qm 1; git branch one; cp ../new f.toml; git commit -qam 2; git branch two; git checkout -q one",
             "cd d; if [ $(git rev-parse HEAD) = $(git rev-parse one) ]; then git checkout -q two; else git checkout -q one; fi".into(), EVENT),
         ("rm and recreate", "", "", "rm d/f.toml; sleep .1; cat new > d/f.toml".into(), EVENT),
         ("truncate and append", "", "", "truncate -s0 d/f.toml; split -n l/4 new part.; for p in part.*; do cat $p >> d/f.toml; done".into(), EVENT),

@@ -5,8 +5,7 @@ use crate::value::tape::{Document, Kind};
 use crate::value::tree::{Item, Ref};
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer as _, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer as _, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
 /// The elements of a list.

@@ -132,7 +132,7 @@ impl serde::de::Error for LeafError {
             Some(expected) => (None, Some(expected.to_owned())),
             None => (Some(message), None),
         };
-        Self(Box::new(Inner { custom, expected, ..Inner::default() }))
+        Self(Box::new(Inner { expected, custom, ..Inner::default() }))
     }
 
     #[cold]

@@ -357,11 +357,7 @@ impl De<'_> {
             _ => return Ok(None),
         };
         // Through `i128`, which no 64-bit integer saturates.
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            reason = "undone and compared"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "undone and compared")]
         let float = whole as f64;
         #[expect(clippy::cast_possible_truncation, reason = "undone and compared")]
         let exact = float as i128 == whole;

@@ -93,7 +93,7 @@ fn shaped(raw: &str) -> Option<String> {
     }
     if let Some(name) = raw.strip_prefix("tuple struct ") {
         return Some(match name.split_once(" with ") {
-            Some((_, count)) => elements(count.trim_end_matches("s").trim_end_matches(" element")),
+            Some((_, count)) => elements(count.trim_end_matches('s').trim_end_matches(" element")),
             None => "a list".to_owned(),
         });
     }
@@ -128,8 +128,9 @@ pub(crate) fn one_of(names: &[&str]) -> String {
 /// Messages of `std`'s own parsers that do not say what they want.
 pub(super) fn known(message: &str) -> Option<&'static str> {
     Some(match message {
-        "invalid socket address syntax" => "a socket address such as \"127.0.0.1:8080\"",
-        "invalid IPv4 socket address syntax" => "a socket address such as \"127.0.0.1:8080\"",
+        "invalid socket address syntax" | "invalid IPv4 socket address syntax" => {
+            "a socket address such as \"127.0.0.1:8080\""
+        }
         "invalid IPv6 socket address syntax" => "a socket address such as \"[::1]:8080\"",
         "invalid IP address syntax" => "an IP address such as \"127.0.0.1\"",
         "invalid IPv4 address syntax" => "an IPv4 address such as \"127.0.0.1\"",
@@ -149,6 +150,9 @@ pub(crate) fn excerpted(doc: &Document, node: u32) -> Option<String> {
     let before = text.get(line_start..key)?;
     let between = text.get(key..start)?;
     let value = text.get(start..end)?;
+    // The keys of a dotted path stand before its last one.
+    let dotted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let before = if before.ends_with('.') { before.trim_end_matches(dotted) } else { before };
     let plain = before.chars().all(|c| c.is_whitespace() || matches!(c, '-' | '[' | '{' | '"' | '\''));
     let lone = !between.contains('#') && !between.contains("/*");
     if !plain || !lone || value.contains(['\n', '\r']) || value.chars().count() > SHOWN {
