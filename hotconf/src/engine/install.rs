@@ -22,8 +22,10 @@ impl<T: HotConf> Driver<T> {
         self.board.decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
         let before = self.base.running.clone();
         let moved = !candidate.moved.is_empty();
-        let (value, tree) =
-            candidate.running.unwrap_or_else(|| (candidate.desired.clone(), candidate.tree.clone()));
+        let (value, tree, desired) = match candidate.running {
+            Some((running, tree)) => (running, tree, Some(candidate.desired)),
+            None => (candidate.desired, candidate.tree.clone(), None),
+        };
         let meta = Arc::new(Meta {
             number: if moved { before.version() + 1 } else { before.version() },
             at: if moved { SystemTime::now() } else { before.time() },
@@ -34,7 +36,7 @@ impl<T: HotConf> Driver<T> {
             stack: candidate.stack,
             fingerprint: OnceLock::new(),
         });
-        let after = Snapshot(Arc::new(Version { value, meta, scope: Scope::default() }));
+        let after = Snapshot(Arc::new(Version { value: *value, meta, scope: Scope::default() }));
         let verdict = if moved {
             self.board.installed(Instant::now());
             Board::count(&self.board.applied);
@@ -49,7 +51,7 @@ impl<T: HotConf> Driver<T> {
             Verdict::Unchanged
         };
         self.base = Arc::new(Base {
-            desired: candidate.desired,
+            desired,
             tree: candidate.tree,
             running: after.clone(),
             start: self.base.start.clone(),

@@ -10,19 +10,28 @@ use crate::value::Tree;
 use std::sync::Arc;
 
 /// What the version in force was made from.
+///
+/// A configuration can be large, so no value is held twice: what is the same as another is left out.
 pub(crate) struct Base<T> {
-    pub(crate) desired: T,
+    /// What the sources say, where that is not what runs.
+    pub(crate) desired: Option<Box<T>>,
     pub(crate) tree: Arc<Tree>,
     pub(crate) running: Snapshot<T>,
-    /// The value at process start: its restart leaves stay.
-    pub(crate) start: Arc<T>,
+    /// The value at process start, of a type with restart leaves: they stay.
+    pub(crate) start: Option<Arc<T>>,
+}
+
+impl<T> Base<T> {
+    fn desired(&self) -> &T {
+        self.desired.as_deref().unwrap_or(&self.running)
+    }
 }
 
 /// A candidate that is valid.
 pub(crate) struct Candidate<T> {
-    pub(crate) desired: T,
+    pub(crate) desired: Box<T>,
     /// What shall run, where that is not what is desired: the value, and the tree that it is from.
-    pub(crate) running: Option<(T, Arc<Tree>)>,
+    pub(crate) running: Option<(Box<T>, Arc<Tree>)>,
     pub(crate) tree: Arc<Tree>,
     pub(crate) stack: Arc<Stack>,
     /// Leaves that moved in the running value.
@@ -77,8 +86,8 @@ pub(crate) fn judge<T: HotConf>(
     let merged = stack.merge(T::SCHEMA, policy);
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
-    let mut desired = base.desired.clone();
-    let (updated, decoded) = load::update(&mut desired, &base.tree, &tree);
+    let mut desired = Box::new(base.desired().clone());
+    let (updated, decoded) = load::update::<T>(&mut desired, &base.tree, &tree);
     problems.extend(updated.err().into_iter().flatten());
     if !problems.is_empty() {
         layer::add_hides(&mut problems, &stack, T::SCHEMA);
@@ -92,7 +101,10 @@ pub(crate) fn judge<T: HotConf>(
         moved
     };
     let moved = differ(&base.running, running.as_ref().map_or(&desired, |(value, _)| value));
-    let desired_moved = differ(&base.desired, &desired);
+    let desired_moved = match (&base.desired, &running) {
+        (None, None) => moved.clone(),
+        _ => differ(base.desired(), &desired),
+    };
     let waiting =
         running.as_ref().map_or_else(Vec::new, |(running, _)| differ(running, &desired).as_slice().to_vec());
     Ok(Candidate {
@@ -113,17 +125,18 @@ pub(crate) fn judge<T: HotConf>(
 /// Those of an entry that appeared later are its first, and what runs knows them; an entry that was
 /// away for a while comes back as it was at the start.
 /// Where that does not pass the checks, the whole change waits.
-fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<(T, Arc<Tree>)> {
-    let mut running = desired.clone();
-    running.__freeze(&base.running);
-    running.__freeze(&base.start);
+fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<(Box<T>, Arc<Tree>)> {
+    let start = base.start.as_ref()?;
+    let mut running = Box::new(desired.clone());
+    T::__freeze(&mut running, &base.running);
+    T::__freeze(&mut running, start);
     let mut held = Moved::default();
-    running.__differ(desired, 0, &mut held);
+    T::__differ(&running, desired, 0, &mut held);
     if held.is_empty() {
         return None;
     }
-    if load::recheck(&running, tree).is_err() {
-        return Some(((*base.running).clone(), base.running.0.meta.tree.clone()));
+    if load::recheck::<T>(&running, tree).is_err() {
+        return Some((Box::new((*base.running).clone()), base.running.0.meta.tree.clone()));
     }
     let tree = layer::graft(tree, &base.running.0.meta.tree, T::SCHEMA);
     Some((running, Arc::new(tree)))

@@ -182,9 +182,9 @@ async fn drive<T: HotConf>(
             return;
         }
     };
-    let index = Arc::new(Index::new(T::SCHEMA));
     board.decoded.fetch_add(candidate.decoded, std::sync::atomic::Ordering::Relaxed);
-    let running = first_snapshot::<T>(&candidate, index);
+    let start = T::SCHEMA.waits().then(|| Arc::new((*candidate.desired).clone()));
+    let (running, warnings) = first_snapshot::<T>(candidate);
     let hub = Hub::new(teller.workers.clone(), report.clone(), token.clone(), teller.calls.clone());
     let topic = Topic::new(running.clone(), T::SCHEMA.len, hub);
     for (source, offer) in plan.sources.iter().zip(&offers) {
@@ -193,9 +193,9 @@ async fn drive<T: HotConf>(
         drop(source.orders.send(Order::Settled(offer.cursor.clone(), applied)));
     }
     let base = Arc::new(Base {
-        start: Arc::new(candidate.desired.clone()),
-        desired: candidate.desired,
-        tree: candidate.tree,
+        start,
+        desired: None,
+        tree: running.0.meta.tree.clone(),
         running,
     });
     let driver = Driver::new(
@@ -206,7 +206,7 @@ async fn drive<T: HotConf>(
         (group, token, report),
         (base, Control::new(offers)),
     );
-    driver.run(candidate.warnings, || drop(reply.send(Ok(topic)))).await;
+    driver.run(warnings, || drop(reply.send(Ok(topic)))).await;
 }
 
 /// Loads once on this thread: every source is asked once, nothing is watched.
@@ -251,9 +251,7 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
     }
     match (judge::first::<T>(stack, setup.policy), problems.is_empty()) {
         (Ok(candidate), true) => {
-            let index = Arc::new(Index::new(T::SCHEMA));
-            let snapshot = first_snapshot::<T>(&candidate, index);
-            let mut warnings = candidate.warnings;
+            let (snapshot, mut warnings) = first_snapshot::<T>(candidate);
             warnings.append(&mut lock(&warned));
             Ok((snapshot, warnings))
         }
@@ -261,19 +259,20 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
     }
 }
 
-/// Version 1.
-fn first_snapshot<T: HotConf>(candidate: &judge::Candidate<T>, index: Arc<Index>) -> Snapshot<T> {
+/// Version 1, and the warnings of its load.
+pub(super) fn first_snapshot<T: HotConf>(candidate: judge::Candidate<T>) -> (Snapshot<T>, Vec<Warning>) {
     let meta = Arc::new(Meta {
         number: 1,
         at: SystemTime::now(),
         schema: T::SCHEMA,
-        index,
-        tree: candidate.tree.clone(),
+        index: Arc::new(Index::new(T::SCHEMA)),
+        tree: candidate.tree,
         waiting: Vec::new(),
-        stack: candidate.stack.clone(),
+        stack: candidate.stack,
         fingerprint: OnceLock::new(),
     });
-    Snapshot(Arc::new(Version { value: candidate.desired.clone(), meta, scope: Scope::default() }))
+    let version = Version { value: *candidate.desired, meta, scope: Scope::default() };
+    (Snapshot(Arc::new(version)), candidate.warnings)
 }
 
 /// The report of a first load that failed: of the sources, then of what could be loaded all the same.

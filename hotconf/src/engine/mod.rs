@@ -6,6 +6,7 @@
 //! The thread begins with the first configuration and ends with the last.
 
 mod alarm;
+mod bench;
 mod driver;
 mod install;
 mod judge;
@@ -18,6 +19,7 @@ mod teller;
 pub(crate) mod watcher;
 pub(crate) mod workers;
 
+pub(crate) use bench::Bench;
 pub(crate) use launch::{Setup, Started, launch, read_once};
 pub(crate) use remote::Remote;
 pub(crate) use services::{EngineServices, OneShot};

@@ -189,6 +189,17 @@ impl Schema {
         self
     }
 
+    /// Tells whether anything in it applies on restart only.
+    pub(crate) fn waits(&self) -> bool {
+        let any = |group: &Group| {
+            group.fields.iter().any(|f| f.restart || f.shape.section().is_some_and(Schema::waits))
+        };
+        match &self.body {
+            Body::Struct(group) => any(group),
+            Body::Enum { variants, .. } => variants.iter().any(|variant| any(&variant.group)),
+        }
+    }
+
     /// The group of fields that `number`, counted from this section's first, lies in: the variant's
     /// index (0 for a struct) and the number that the group's fields count from.
     ///
@@ -268,6 +279,7 @@ impl Group {
     /// The index of the field that `key` names, and whether by an alias.
     ///
     /// `hint` is the field that would come next: documents mostly keep the order of declaration.
+    #[inline]
     pub(crate) fn find(&self, key: &str, hint: usize) -> Option<(usize, bool)> {
         if self.fields.get(hint).is_some_and(|field| field.name == key) {
             return Some((hint, false));

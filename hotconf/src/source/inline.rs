@@ -125,7 +125,8 @@ impl Inline {
         (source, handle)
     }
 
-    fn text(name: impl Into<String>, format: Format, text: impl AsRef<str>) -> Self {
+    /// A text of `format`; `name` is what errors call it.
+    pub fn text(name: impl Into<String>, format: Format, text: impl AsRef<str>) -> Self {
         Self::holding(name.into(), Held::Text(format, text.as_ref().into()), false)
     }
 
