@@ -6,7 +6,8 @@ mod common;
 
 use common::shapes::{Fifty, toml as to_toml};
 use common::{Case, compare, counting, print_instructions};
-use hotconf::{Hot, Inline};
+use hotconf::private::Bench;
+use hotconf::{Format, Hot, Inline, Update};
 use std::hint::black_box;
 
 fn read(lower: &str, upper: &str) -> Fifty {
@@ -16,6 +17,11 @@ fn read(lower: &str, upper: &str) -> Fifty {
         .read()
         .expect("loaded")
         .into_inner()
+}
+
+fn with_limit(mut value: Fifty, limit: u64) -> Fifty {
+    value.s07.limit = limit;
+    value
 }
 
 /// What a careful user writes: parse both, merge the tables, deserialize.
@@ -35,15 +41,61 @@ fn by_hand(lower: &str, upper: &str) -> Fifty {
     table.try_into().expect("the struct")
 }
 
+fn parsed(text: &str) -> Update {
+    Update::parse(Format::Toml, "bench", text.as_bytes()).expect("toml")
+}
+
+/// A reload where one key of the upper layer changes back and forth, and how it is asked.
+struct OneKey {
+    bench: Bench<Fifty>,
+    texts: [String; 2],
+    updates: [Update; 2],
+    turn: usize,
+}
+
+impl OneKey {
+    /// `upper` gives the text of the upper layer for a value of `s07.limit`.
+    fn new(lower: &str, upper: impl Fn(u64) -> String) -> Self {
+        let texts = [upper(7), upper(8)];
+        let updates = [parsed(&texts[0]), parsed(&texts[1])];
+        let mut new =
+            Self { bench: Bench::new(vec![parsed(lower), updates[0].clone()]), texts, updates, turn: 0 };
+        for expected in [8, 7] {
+            new.known();
+            assert_eq!(new.bench.value().s07.limit, expected);
+            assert_eq!(new.bench.value(), &by_hand(lower, &new.texts[new.turn]));
+        }
+        new
+    }
+
+    /// The new document is at hand: what hotconf does with it.
+    fn known(&mut self) {
+        self.turn = 1 - self.turn;
+        assert_eq!(self.bench.reload(1, self.updates[self.turn].clone()), 1);
+    }
+
+    /// The new document is a text that is parsed as a whole.
+    fn whole(&mut self) {
+        self.turn = 1 - self.turn;
+        assert_eq!(self.bench.reload(1, parsed(&self.texts[self.turn])), 1);
+    }
+}
+
 fn main() {
     let (a, b) = (Fifty::sample(1), Fifty::sample(2));
     let (lower, upper) = (to_toml(&a), to_toml(&b));
     assert_eq!(read(&lower, &upper), by_hand(&lower, &upper));
+    let mut known = OneKey::new(&lower, |n| to_toml(&with_limit(b.clone(), n)));
+    let mut whole = OneKey::new(&lower, |n| to_toml(&with_limit(b.clone(), n)));
+    let mut small = OneKey::new(&lower, |n| format!("[s07]\nlimit = {n}\n"));
     if let Some((name, n)) = counting() {
         for _ in 0..n {
             match name.as_str() {
                 "tables merged by hand" => drop(black_box(by_hand(&lower, &upper))),
                 "hotconf, two layers" => drop(black_box(read(&lower, &upper))),
+                "one key, document at hand" => known.known(),
+                "one key, 1 000 leaves parsed again" => whole.whole(),
+                "one key, small upper document" => small.whole(),
                 other => panic!("no case {other}"),
             }
         }
@@ -59,4 +111,21 @@ fn main() {
         ],
     );
     print_instructions("two layers", &[("tables merged by hand", 10), ("hotconf, two layers", 10)]);
+    let cases =
+        ["one key, document at hand", "one key, small upper document", "one key, 1 000 leaves parsed again"];
+    compare(
+        "one key changed in the upper of two layers",
+        25,
+        5,
+        vec![
+            Case::new("hotconf, two layers", || read(&lower, &upper)),
+            Case::new(cases[0], || known.known()),
+            Case::new(cases[1], || small.whole()),
+            Case::new(cases[2], || whole.whole()),
+        ],
+    );
+    print_instructions(
+        "one key changed",
+        &[("hotconf, two layers", 10), (cases[0], 100), (cases[1], 100), (cases[2], 20)],
+    );
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use arc_swap::ArcSwap;
-use common::{Case, beside, compare, counting, print_instructions};
+use common::{Case, beside, compare, counting, instructions};
 use hotconf::{Hot, HotConf, Inline, InlineHandle};
 use std::hint::black_box;
 use std::sync::Arc;
@@ -44,21 +44,29 @@ fn main() {
     let atomic = Arc::new(AtomicU64::new(1));
     let swap = Arc::new(ArcSwap::from_pointee(1u64));
     if let Some((name, n)) = counting() {
-        // The loop itself costs the same in each; `empty` is taken off below.
-        for _ in 0..n {
-            match name.as_str() {
-                "empty" => black_box(()),
-                "atomic" => drop(black_box(atomic.load(Ordering::Acquire))),
-                "arc_swap load" => drop(black_box(**swap.load())),
-                "live u64" => drop(black_box(live.get())),
-                "live bool" => drop(black_box(on.get())),
-                "live char" => drop(black_box(letter.get())),
-                "live Duration" => drop(black_box(timeout.get())),
-                "live Option<u32>" => drop(black_box(limit.get())),
-                "reader" => drop(black_box(reader.load().n)),
-                "load" => drop(black_box(config.load().n)),
-                other => panic!("no case {other}"),
-            }
+        // A loop per case, of the same shape in each; `empty` is taken off below.
+        macro_rules! cases {
+            ($($case:literal: $read:expr,)*) => {
+                match name.as_str() {
+                    $($case => for i in 0..n {
+                        black_box(i);
+                        black_box($read);
+                    },)*
+                    other => panic!("no case {other}"),
+                }
+            };
+        }
+        cases! {
+            "empty": 0u64,
+            "atomic": atomic.load(Ordering::Acquire),
+            "arc_swap load": **swap.load(),
+            "live u64": live.get(),
+            "live bool": on.get(),
+            "live char": letter.get(),
+            "live Duration": timeout.get(),
+            "live Option<u32>": limit.get(),
+            "reader": reader.load().n,
+            "load": config.load().n,
         }
         return;
     }
@@ -81,8 +89,6 @@ fn main() {
         );
     };
     table("alone");
-    let mut other = std::sync::Mutex::new(config.reader());
-    let _ = &mut other;
     beside(
         || {
             for _ in 0..1000 {
@@ -102,7 +108,6 @@ fn main() {
     );
     config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
     let cases = [
-        "empty",
         "atomic",
         "live u64",
         "live bool",
@@ -113,5 +118,9 @@ fn main() {
         "load",
         "arc_swap load",
     ];
-    print_instructions("one read, the loop included", &cases.map(|c| (c, 100_000)));
+    println!("\none read (instructions, callgrind, the loop taken off)");
+    let Some(empty) = instructions("empty", 100_000) else { return println!("  valgrind is not installed") };
+    for case in cases {
+        println!("  {case:<44} {:>12.1}", instructions(case, 100_000).unwrap_or(f64::NAN) - empty);
+    }
 }

@@ -7,10 +7,11 @@ mod common;
 
 use common::shapes::{Five, two_kilobytes};
 use common::{human, spread};
-use hotconf::{Event, File, Hot};
+use hotconf::{Event, File, Hot, Live};
 use inotify::{Inotify, WatchMask};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 fn replace(path: &Path, text: &str) {
@@ -55,6 +56,20 @@ fn raw(dir: &Path, rounds: u64) -> Vec<f64> {
     times
 }
 
+/// Takes the time, and the value that can be read then, when a watch is woken: on the thread that swaps,
+/// right behind the swap. A thread that spins on `load` instead would take a core from what is measured.
+struct Seen {
+    live: Live<u64>,
+    at: Mutex<Option<(Instant, u64)>>,
+}
+
+impl Wake for Seen {
+    fn wake(self: Arc<Self>) {
+        let limit = self.live.get();
+        *self.at.lock().expect("sane") = Some((Instant::now(), limit));
+    }
+}
+
 /// hotconf: until `load` shows the version, and until the callback runs.
 fn ours(dir: &Path, rounds: u64, rest: Duration) -> (Vec<f64>, Vec<f64>, u64) {
     let path = dir.join("ours.toml");
@@ -64,22 +79,23 @@ fn ours(dir: &Path, rounds: u64, rest: Duration) -> (Vec<f64>, Vec<f64>, u64) {
     let _keep = config.on_change(Five::FIELDS.s0.limit, move |change| {
         told.send((Instant::now(), change.version())).expect("listening");
     });
+    let seen = Arc::new(Seen { live: config.live(Five::FIELDS.s0.limit), at: Mutex::new(None) });
+    let waker = Waker::from(seen.clone());
+    let mut watch = config.watch(Five::FIELDS.s0.limit);
     let mut events = config.events();
     let (mut visible, mut called) = (Vec::new(), Vec::new());
     for n in 1..=rounds {
         std::thread::sleep(rest);
         let text = two_kilobytes(n);
-        let mut reader = config.reader();
-        let limit = n * 10 * 1_000;
+        // Takes what the watch was told before, then waits.
+        while std::pin::pin!(watch.next()).poll(&mut Context::from_waker(&waker)).is_ready() {}
         let begun = Instant::now();
         replace(&path, &text);
-        // Spinning would take the second core away from nobody: one reader, one engine.
-        while reader.load().s0.limit != limit {
-            std::hint::spin_loop();
-        }
-        visible.push(begun.elapsed().as_secs_f64() * 1e9);
         let (at, _) = heard.recv().expect("called");
-        called.push((at - begun).as_secs_f64() * 1e9);
+        called.push((at - begun).as_nanos() as f64);
+        let (at, limit) = seen.at.lock().expect("sane").take().expect("woken before the callback ran");
+        assert_eq!(limit, n * 10 * 1_000, "what is read when the watch is woken is the new version");
+        visible.push((at - begun).as_nanos() as f64);
         std::thread::sleep(Duration::from_millis(2));
     }
     let changes = std::iter::from_fn(|| events.try_next()).filter(|e| matches!(e, Event::Applied(_))).count();

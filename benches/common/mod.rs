@@ -5,7 +5,7 @@
 //! runs one case N times and nothing else, and the bench calls itself under callgrind with two values of
 //! N: the difference is the instructions of one run.
 
-#![allow(dead_code)] // each bench uses its part
+#![allow(dead_code, unreachable_pub)] // each bench uses its part
 
 pub(crate) mod shapes;
 

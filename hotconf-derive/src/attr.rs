@@ -336,12 +336,13 @@ fn plain(text: &str) -> String {
 
 const RANGE: &str = "expected a range of literals such as `1..=10`, or a text such as \"1ms..=10m\"";
 
-/// A number of a range, without its suffix.
+/// A number of a range, without its suffix, or a character.
 fn number(bound: &Expr) -> syn::Result<String> {
     match bound {
         Expr::Lit(literal) => match &literal.lit {
             Lit::Int(int) => Ok(int.base10_digits().to_owned()),
             Lit::Float(float) => Ok(float.base10_digits().to_owned()),
+            Lit::Char(char) => Ok(char.value().to_string()),
             _ => Err(syn::Error::new_spanned(bound, RANGE)),
         },
         Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {

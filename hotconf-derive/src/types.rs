@@ -31,6 +31,33 @@ pub(crate) fn option(ty: &Type) -> Option<&Type> {
     (segment.ident == "Option").then(|| arguments(segment)).and_then(|types| types.first().copied())
 }
 
+/// The type inside the wrappers that read as what they hold: `Option<Secret<u16>>` is a `u16`.
+pub(crate) fn value(ty: &Type) -> &Type {
+    let Some(segment) = last(ty) else { return ty };
+    match (segment.ident.to_string().as_str(), arguments(segment).as_slice()) {
+        ("Option" | "Secret" | "Box" | "NonZero", [inner]) => value(inner),
+        _ => ty,
+    }
+}
+
+/// What can be told of a leaf's type from its name: a variant of the runtime's `Form`.
+pub(crate) fn form(ty: &Type) -> Option<&'static str> {
+    let ty = value(ty);
+    if matches!(ty, Type::Array(_) | Type::Tuple(_) | Type::Slice(_)) {
+        return Some("List");
+    }
+    let segment = last(ty)?;
+    let inner_is_text = || arguments(segment).first().is_some_and(|inner| form(inner) == Some("Text"));
+    Some(match segment.ident.to_string().as_str() {
+        "String" | "str" => "Text",
+        "Arc" | "Rc" if inner_is_text() => "Text",
+        "Vec" | "VecDeque" | "HashSet" | "BTreeSet" => "List",
+        name if name.ends_with("Map") => "Map",
+        _ if plain(ty) => "Scalar",
+        _ => return None,
+    })
+}
+
 /// The section's type inside the containers that `nested` knows.
 pub(crate) fn section(ty: &Type) -> &Type {
     let Some(segment) = last(ty) else { return ty };

@@ -34,8 +34,22 @@ use tokio_util::sync::CancellationToken;
 /// | [`event_capacity`](Builder::event_capacity) | 1 024 events a reader |
 /// | unknown keys ([`deny_unknown_keys`](Builder::deny_unknown_keys)) | a warning |
 ///
-/// Not set here, since one engine serves all configurations of the process: at most 16 workers, and a
-/// callback that hangs is reported after 5 s.
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder()
+///     .source(Inline::toml("base", "retries = 4"))
+///     .source(Inline::toml("site", "retries = 5"))
+///     .deny_unknown_keys()
+///     .blocking_start()?;
+/// assert_eq!(config.load().retries, 5);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[must_use = "a builder does nothing until it is started or read"]
 pub struct Builder<T> {
     name: String,

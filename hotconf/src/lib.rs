@@ -71,6 +71,23 @@
 //! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
 //! | `full` | no | all of these | their sum | – |
+//!
+//! # Defaults
+//!
+//! | what | default | set by |
+//! |---|---|---|
+//! | unknown keys | a warning with the nearest name | [`Builder::deny_unknown_keys`] |
+//! | length of a document | 16 MiB | [`Builder::max_document_bytes`] |
+//! | depth of a document | 128 tables and lists within each other | – |
+//! | size of a document | 1 000 000 keys and values, aliases expanded | – |
+//! | content poll of files | every 2 s | [`Builder::poll`] |
+//! | deadline of the first load | 10 s | [`Builder::startup_deadline`] |
+//! | deadline of a [`reload`](Hot::reload) | 10 s | – |
+//! | waiting for a writer that keeps a file open | 2 s after its last write | – |
+//! | waiting for other sources that are about to bring something | 300 ms | – |
+//! | events kept for a slow reader | 1 024 | [`Builder::event_capacity`] |
+//! | workers | none at rest, 16 at most; one ends after 10 s without work | – |
+//! | a callback that hangs is reported | after 5 s | – |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -100,6 +117,11 @@ mod subscribe;
 mod builder;
 mod hot;
 mod view;
+
+/// The README's code compiles.
+#[cfg(all(doctest, feature = "derive", feature = "toml"))]
+#[doc = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", env!("CARGO_PKG_README")))]
+struct Readme;
 
 #[doc(hidden)]
 pub mod private;

@@ -1,4 +1,4 @@
-//! What generated code names; no API. It may change in any release.
+//! What generated code names, and what the benches measure; no API. It may change in any release.
 
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 pub use crate::load::{At, HotConf, Loader, Nested};
 pub use crate::schema::Moved;
-pub use crate::schema::meta::{Body, FieldMeta, Group, Merge, Schema, Shape, Variant, based, numbered};
+pub use crate::schema::meta::{Body, FieldMeta, Form, Group, Merge, Schema, Shape, Variant, based, numbered};
 pub use crate::schema::section::{Node, Section};
 pub use crate::schema::tokens::{Field, Here, In, Kind, Make, Of, Partial, Place, Total, Tree};
 pub use crate::value::de::{De, LeafError};
@@ -80,5 +80,25 @@ pub const fn number(section: &Schema, variant: usize, index: usize) -> u32 {
     match &section.body {
         Body::Struct(group) => group.fields[index].number,
         Body::Enum { variants, .. } => variants[variant].base + variants[variant].group.fields[index].number,
+    }
+}
+
+/// A reload without threads, so that instructions can be counted: all of it but I/O and telling.
+pub struct Bench<T>(crate::engine::Bench<T>);
+
+impl<T: HotConf> Bench<T> {
+    /// Loads the layers, lowest first.
+    pub fn new(layers: Vec<crate::Update>) -> Self {
+        Self(crate::engine::Bench::new(layers))
+    }
+
+    /// Replaces what a layer says and puts the new version in force; how many leaves moved.
+    pub fn reload(&mut self, layer: usize, update: crate::Update) -> usize {
+        self.0.reload(layer, update)
+    }
+
+    /// The value in force.
+    pub fn value(&self) -> &T {
+        self.0.value()
     }
 }

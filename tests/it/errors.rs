@@ -30,7 +30,9 @@ fn a_mistyped_key_explains_the_setting_that_is_missing() {
     let error = refused("retires = 3\n");
     assert_eq!(
         told(&error),
-        ["`retries`: required, and no source sets it; `retires` at job.toml:1:1 is unknown: is it meant?"]
+        [
+            "`retries`: required, and no source sets it; `retires` at job.toml:1:1 is unknown and looks like it (looked in job.toml)"
+        ]
     );
     assert_eq!(error.warnings().len(), 1);
     assert_eq!(error.warnings()[0].kind(), ProblemKind::Unknown);
@@ -45,7 +47,7 @@ fn a_refused_reload_carries_the_warnings_too() {
     let config = Hot::<Job>::builder().source(source).blocking_start().expect("it is valid");
     hand.set("retires = 4");
     let error = config.blocking_reload().expect_err("`retries` is missing");
-    assert!(error.to_string().contains("`retires` at job.toml:1:1 is unknown: is it meant?"), "{error}");
+    assert!(error.to_string().contains("`retires` at job.toml:1:1 is unknown and looks like it"), "{error}");
     assert_eq!(error.warnings().len(), 1);
 }
 

@@ -540,6 +540,52 @@ fn a_restart_field_keeps_its_running_value_and_is_told_once() {
 }
 
 #[test]
+fn while_a_restart_field_waits_the_snapshot_speaks_of_the_value_that_runs() {
+    let (config, handle) = by_hand::<Server>("port = 80");
+    let before = config.snapshot();
+    handle.set("\nport = 81");
+    config.blocking_reload().expect("good");
+    assert_eq!(config.load().port, 80);
+    assert_eq!(config.origin(Server::FIELDS.port).to_string(), "app.toml:1:8");
+    assert_eq!(config.snapshot().fingerprint(), before.fingerprint());
+    assert!(config.explain().to_string().contains("81   app.toml:2:8   (waits for a restart)"));
+    for n in 2..40 {
+        handle.set(format!("port = {}\nn = {n}", 80 + n));
+        config.blocking_reload().expect("good");
+        assert_eq!((config.load().port, config.load().n), (80, n));
+        assert_eq!(config.origin(Server::FIELDS.port).to_string(), "app.toml:1:8");
+    }
+}
+
+#[derive(Clone, Debug, HotConf)]
+#[hotconf(check = room)]
+struct Pool {
+    #[hotconf(restart)]
+    size: u32,
+    used: u32,
+}
+
+fn room(pool: &Pool) -> Result<(), &'static str> {
+    if pool.used <= pool.size { Ok(()) } else { Err("`used` must not be above `size`") }
+}
+
+#[test]
+fn a_change_that_the_running_restart_fields_do_not_allow_waits_as_a_whole() {
+    let (config, handle) = by_hand::<Pool>("size = 4\nused = 4");
+    let mut events = config.events();
+    handle.set("size = 9\nused = 9");
+    config.blocking_reload().expect("what is desired is valid");
+    assert_eq!((config.load().size, config.load().used, config.version()), (4, 4, 1));
+    assert_eq!(config.pending(), ["size", "used"]);
+    assert!(matches!(events.try_next(), Some(Event::RestartRequired(_))));
+    handle.set("size = 4\nused = 3");
+    config.blocking_reload().expect("good");
+    let change = applied(&mut events).changes().remove(0);
+    assert_eq!((change.old.as_deref(), change.new.as_deref()), (Some("4"), Some("3")));
+    assert!(config.pending().is_empty());
+}
+
+#[test]
 fn only_what_moved_is_decoded() {
     let (config, handle) = by_hand::<Small>("n = 1\nother = 1");
     let before = config.status().counters.decoded;

@@ -78,6 +78,17 @@ fn meta(input: &Input, field: &Field) -> TokenStream {
     } else {
         quote!(#p::FieldMeta::leaf(#name, #doc, #written))
     };
+    if !field.is_nested() {
+        // What a function of the user's reads may be written in any form.
+        let own = attrs.with.is_some() || attrs.parse.is_some();
+        if let Some(form) = types::form(ty).filter(|_| !own) {
+            let form = quote::format_ident!("{form}");
+            meta.extend(quote!(.form(#p::Form::#form)));
+        }
+        if types::option(ty).is_some() {
+            meta.extend(quote!(.optional()));
+        }
+    }
     meta.extend(default(field));
     if let Some((range, _)) = &attrs.range {
         meta.extend(quote!(.range(#range)));

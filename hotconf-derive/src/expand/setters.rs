@@ -212,9 +212,12 @@ fn text(field: &Field, value: &syn::Expr) -> Option<String> {
     {
         return Some(text.value());
     }
-    let ty = types::option(&field.ty).unwrap_or(&field.ty);
-    let primitive =
-        types::integer(ty).is_some() || matches!(types::name(ty)?.as_str(), "bool" | "f32" | "f64");
+    let ty = types::value(&field.ty);
+    let primitive = types::integer(ty).is_some()
+        || types::name(ty).is_some_and(|name| {
+            // The standard library's other numbers have no literals of their own: they are read from text.
+            matches!(name.as_str(), "bool" | "f32" | "f64") || name.starts_with("NonZero")
+        });
     if primitive && field.attrs.with.is_none() { super::schema::shown(value) } else { None }
 }
 

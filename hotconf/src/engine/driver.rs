@@ -1,32 +1,28 @@
 //! One task per configuration: gathers what its sources bring, has it judged, and puts it in force.
 //!
-//! The order of a version: judged, swapped (with lives and views), watches, callbacks, events. What is
-//! accepted is decided by [`Control`]; this file carries it out.
+//! What is accepted is decided by [`Control`]; this file carries it out, and `install` puts it in force.
 
 use super::judge::{Base, Candidate, Refused, judge};
 use super::launch::named;
 use super::pull::{Answer, Arrival, Order};
 use super::race::{Either, race};
 use super::remote::Command;
-use super::workers::Workers;
+use super::teller::Teller;
 use crate::control::{Control, Effect, Input, Judged, Pending};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
-use crate::observe::{
-    Applied, Board, Bus, Event, RestartRequired, SourceDown, SourceState, SourceUp, Warning, trace,
-};
-use crate::publish::{Meta, Scope, Snapshot, Version};
+use crate::observe::{Board, Event, SourceDown, SourceState, Warning, trace};
 use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
 use crate::subscribe::{Job, Pool, Report, Topic};
 use crate::value::Layered;
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 use std::task::Poll;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
@@ -37,8 +33,6 @@ const GATHER: Duration = Duration::from_millis(300);
 const RELOAD: Duration = Duration::from_secs(10);
 /// Documents of more bytes than this are loaded on a worker.
 pub(crate) const LONG: usize = 64 << 10;
-/// How many of the sources' own warnings are remembered as told.
-const TOLD: usize = 1024;
 
 /// What a configuration was set up with.
 pub(crate) struct Plan {
@@ -67,7 +61,7 @@ impl Handle {
 #[derive(Clone)]
 pub(crate) struct Offer {
     docs: Arc<[Layered]>,
-    cursor: Cursor,
+    pub(crate) cursor: Cursor,
 }
 
 impl Offer {
@@ -95,24 +89,23 @@ enum Woken {
 
 /// Drives one configuration until its token is cancelled.
 pub(crate) struct Driver<T: HotConf> {
-    plan: Plan,
-    topic: Arc<Topic<T>>,
-    board: Arc<Board>,
-    bus: Arc<Bus>,
-    workers: Arc<Workers>,
+    pub(super) plan: Plan,
+    pub(super) topic: Arc<Topic<T>>,
+    pub(super) board: Arc<Board>,
+    teller: Teller,
     arrivals: mpsc::Receiver<Arrival>,
     commands: mpsc::UnboundedReceiver<Command>,
-    warned: mpsc::UnboundedReceiver<(usize, String)>,
+    warned: mpsc::Receiver<(usize, String)>,
     report: Report,
     group: Arc<Group>,
     token: CancellationToken,
-    base: Arc<Base<T>>,
+    pub(super) base: Arc<Base<T>>,
     control: Control<Offer>,
-    pending: Pending,
+    pub(super) pending: Pending,
     /// Warnings of the documents in force, so that each is told once.
-    warnings: HashSet<Warning>,
+    pub(super) warnings: HashSet<Warning>,
     /// Warnings that sources gave themselves.
-    told: HashSet<Warning>,
+    pub(super) told: HashSet<Warning>,
     tickets: u64,
 }
 
@@ -120,11 +113,11 @@ impl<T: HotConf> Driver<T> {
     pub(crate) fn new(
         plan: Plan,
         topic: Arc<Topic<T>>,
-        (board, bus, workers): (Arc<Board>, Arc<Bus>, Arc<Workers>),
+        (board, teller): (Arc<Board>, Teller),
         (arrivals, commands, warned): (
             mpsc::Receiver<Arrival>,
             mpsc::UnboundedReceiver<Command>,
-            mpsc::UnboundedReceiver<(usize, String)>,
+            mpsc::Receiver<(usize, String)>,
         ),
         (group, token, report): (Arc<Group>, CancellationToken, Report),
         (base, control): (Arc<Base<T>>, Control<Offer>),
@@ -133,8 +126,7 @@ impl<T: HotConf> Driver<T> {
             plan,
             topic,
             board,
-            bus,
-            workers,
+            teller,
             arrivals,
             commands,
             warned,
@@ -153,6 +145,7 @@ impl<T: HotConf> Driver<T> {
     /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
     pub(crate) async fn run(mut self, warnings: Vec<Problem>, started: impl FnOnce()) {
         self.warn_of(warnings);
+        self.hear_warnings();
         started();
         let token = self.token.clone();
         while let Some(woken) = token.run_until_cancelled(self.woken()).await {
@@ -169,7 +162,7 @@ impl<T: HotConf> Driver<T> {
         }
         self.board.stop();
         self.topic.close();
-        self.bus.close();
+        self.teller.bus.close();
     }
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
@@ -219,10 +212,18 @@ impl<T: HotConf> Driver<T> {
             answers.push(answer);
         }
         if let Some(result) = self.reload().await {
+            self.hear_warnings();
             for answer in answers {
                 // Who asked may have gone.
                 drop(answer.send(result.clone()));
             }
+        }
+    }
+
+    /// Tells what sources have warned of by now: whoever is answered next has been told.
+    fn hear_warnings(&mut self) {
+        while let Ok((source, text)) = self.warned.try_recv() {
+            self.warn_from(source, text);
         }
     }
 
@@ -253,17 +254,23 @@ impl<T: HotConf> Driver<T> {
         if self.token.is_cancelled() {
             return None;
         }
-        if let Some(late) = waiting.iter().min() {
-            let problem =
-                Problem::new(ProblemKind::Unreadable, "", format!("gave no answer within {RELOAD:?}"));
-            let error =
-                Error::problems_in("this reload", vec![named(problem, &self.plan.sources[*late].name)]);
+        if !waiting.is_empty() {
+            let late = |source: usize| {
+                let message = format!("gave no answer within {RELOAD:?}");
+                named(Problem::new(ProblemKind::Unreadable, "", message), &self.plan.sources[source].name)
+            };
+            let mut waiting: Vec<usize> = waiting.into_iter().collect();
+            waiting.sort_unstable();
+            let error = Error::problems_in("this reload", waiting.into_iter().map(late).collect());
             return Some(Err(error.keeping(self.version())));
         }
+        // A source that panicked was not asked: what it holds now, nobody knows.
+        let mut gone = (0..self.plan.sources.len()).filter(|s| self.plan.sources[*s].gone);
+        let refusal = refusal.or_else(|| gone.find_map(|source| self.board.error_of(source)));
         Some(refusal.map_or_else(|| Ok(self.version()), Err))
     }
 
-    fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         self.base.running.version()
     }
 
@@ -353,6 +360,10 @@ impl<T: HotConf> Driver<T> {
                     }
                 },
                 Effect::Accept { sources } => {
+                    // Asked once more: judging may have taken its time, and off means off.
+                    if self.token.is_cancelled() {
+                        return None;
+                    }
                     if let Some(candidate) = accepted.take() {
                         let verdict = self.install(candidate);
                         self.accepted(&sources, &offers, &verdict);
@@ -372,151 +383,27 @@ impl<T: HotConf> Driver<T> {
         let (base, policy) = (self.base.clone(), self.plan.policy);
         let long = T::SCHEMA.foreign || stack.bytes() > LONG;
         let name = self.plan.name.clone();
-        let work = on_worker_if(long, &self.workers, &self.report, move || {
-            trace::stage(&name, "load", || judge(&base, stack, policy))
+        let work = on_worker_if(long, &self.teller, &self.report, move || {
+            trace::load(&name, || judge(&base, stack, policy))
         });
         self.token.run_until_cancelled(work).await
     }
 
-    /// Puts a candidate in force, where it moves anything, and tells of it.
-    fn install(&mut self, candidate: Candidate<T>) -> Verdict {
-        self.board.decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
-        let before = self.base.running.clone();
-        let moved = !candidate.moved.is_empty();
-        let meta = Arc::new(Meta {
-            number: if moved { before.version() + 1 } else { before.version() },
-            at: if moved { SystemTime::now() } else { before.time() },
-            schema: T::SCHEMA,
-            index: before.0.meta.index.clone(),
-            tree: candidate.tree.clone(),
-            stack: candidate.stack,
-            fingerprint: OnceLock::new(),
-        });
-        let value = candidate.running.unwrap_or_else(|| candidate.desired.clone());
-        let after = Snapshot(Arc::new(Version { value, meta, scope: Scope::default() }));
-        let verdict = if moved {
-            self.board.installed(Instant::now());
-            Board::count(&self.board.applied);
-            self.topic.install(&after, candidate.moved.as_slice());
-            self.topic.tell(&before, &after, candidate.moved.as_slice());
-            Verdict::Applied { version: after.version() }
-        } else {
-            // Same values, newer places: lines may have shifted.
-            self.topic.core.cell.refresh(after.clone());
-            Verdict::Unchanged
-        };
-        self.base = Arc::new(Base {
-            desired: candidate.desired,
-            tree: candidate.tree,
-            running: after.clone(),
-            start: self.base.start.clone(),
-        });
-        if moved {
-            self.tell(Event::Applied(Applied {
-                before: before.0.meta.clone(),
-                after: after.0.meta.clone(),
-                moved: candidate.moved,
-            }));
-        }
-        self.wait_for_restart(candidate.waiting, candidate.desired_moved.as_slice());
-        self.warn_of(candidate.warnings);
-        verdict
-    }
-
-    /// Says which fields wait for a restart, once per change.
-    fn wait_for_restart(&mut self, waiting: Vec<u32>, desired_moved: &[u32]) {
-        let index = self.base.running.0.meta.index.clone();
-        let paths: Vec<String> = waiting.iter().map(|n| index.path(*n).to_string()).collect();
-        self.board.set_pending(paths.clone());
-        if self.pending.settle(waiting, |n| desired_moved.binary_search(&n).is_ok()) {
-            self.tell(Event::RestartRequired(RestartRequired { paths }));
-        }
-    }
-
-    /// Sources whose documents came in.
-    fn accepted(&self, sources: &[usize], offers: &[(usize, Offer)], verdict: &Verdict) {
-        let now = Instant::now();
-        for &source in sources {
-            let handle = &self.plan.sources[source];
-            let before = self.board.set_source(source, handle.well(), None, now);
-            if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
-                self.settle(source, offer, verdict.clone());
-            }
-            if matches!(before, SourceState::Refused | SourceState::Down) {
-                self.tell(Event::SourceUp(SourceUp { source: handle.name.clone() }));
-            }
-        }
-        self.board.clear_rejected_if_well();
-    }
-
-    /// Sources whose documents stay out.
-    fn refuse(
-        &self,
-        sources: &[usize],
-        offers: &[(usize, Offer)],
-        (problems, warnings): (Vec<Problem>, Vec<Problem>),
-    ) -> Error {
-        Board::count(&self.board.refused);
-        let error = Error::problems_in("the new configuration", problems).warned(warnings);
-        let error = error.keeping(self.version());
-        for &source in sources {
-            self.board.set_source(source, SourceState::Refused, Some(error.clone()), Instant::now());
-            if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
-                self.settle(source, offer, Verdict::Refused);
-            }
-        }
-        self.board.set_rejected(Some(error.clone()));
-        self.tell(Event::Rejected(error.clone()));
-        error
-    }
-
-    fn settle(&self, source: usize, offer: &Offer, verdict: Verdict) {
+    pub(super) fn settle(&self, source: usize, offer: &Offer, verdict: Verdict) {
         // A source that has ended need not be told.
         drop(self.plan.sources[source].orders.send(Order::Settled(offer.cursor.clone(), verdict)));
     }
 
-    /// Tells of the documents' warnings that are new, and keeps all for the status.
-    fn warn_of(&mut self, warnings: Vec<Problem>) {
-        let warnings: Vec<Warning> = warnings.into_iter().map(Into::into).collect();
-        let known = std::mem::take(&mut self.warnings);
-        for warning in &warnings {
-            if !known.contains(warning) && !self.warnings.contains(warning) {
-                self.tell(Event::Warning(warning.clone()));
-            }
-            self.warnings.insert(warning.clone());
-        }
-        self.board.set_warnings(warnings);
+    pub(super) fn tell(&self, event: Event) {
+        self.teller.tell(&event);
     }
-
-    /// Tells of a source's own warning, once.
-    fn warn_from(&mut self, source: usize, message: String) {
-        let origin = crate::origin::Origin::whole(self.plan.sources[source].name.clone());
-        let warning = Warning { path: String::new(), message, origin: Some(origin) };
-        if self.told.len() >= TOLD {
-            self.told.clear();
-        }
-        if self.told.insert(warning.clone()) {
-            self.tell(Event::Warning(warning));
-        }
-    }
-
-    fn tell(&self, event: Event) {
-        trace::event(&self.plan.name, &event);
-        tell(&self.bus, &self.workers, &event);
-    }
-}
-
-/// Hands an event to everybody who listens.
-pub(crate) fn tell(bus: &Bus, workers: &Arc<Workers>, event: &Event) {
-    // A listener's panics are contained, and of its lateness nobody could be told but itself.
-    bus.tell(event, |run| workers.submit(run));
 }
 
 /// Runs `work` on a worker, or in place where it is short and runs no code of the user. A panic in it
 /// is a refusal.
 pub(crate) async fn on_worker_if<C: Send + 'static>(
     away: bool,
-    workers: &Arc<Workers>,
+    teller: &Teller,
     report: &Report,
     work: impl FnOnce() -> Result<C, Refused> + Send + 'static,
 ) -> Result<C, Refused> {
@@ -530,13 +417,14 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
         return work();
     }
     let (done, finished) = oneshot::channel();
-    let run = Box::new(move || {
+    // Counted: a shutdown abandons the load, and says so if a check or a `Deserialize` does not return.
+    let run = teller.calls.counted(move || {
         // Who asked may have been cancelled meanwhile.
         drop(done.send(work()));
     });
     let job = Job { name: Arc::from("loading the new configuration"), report: report.clone(), run };
     // A job that is not taken is dropped, and its end of the channel with it.
-    drop(Pool::submit(&**workers, job));
+    drop(Pool::submit(&*teller.workers, job));
     finished.await.unwrap_or_else(|_| {
         let message = "loading it was cut short by a shutdown";
         Err(Refused::of(Problem::new(ProblemKind::Check, "", message)))

@@ -4,25 +4,34 @@ use crate::error::{Problem, ProblemKind};
 use crate::layer::{self, Policy, Stack};
 use crate::load::{self, HotConf};
 use crate::publish::Snapshot;
+use crate::schema::Moved;
 use crate::schema::meta::Schema;
-use crate::schema::{Moved, keys, nearest};
 use crate::value::Tree;
 use std::sync::Arc;
 
 /// What the version in force was made from.
+///
+/// A configuration can be large, so no value is held twice: what is the same as another is left out.
 pub(crate) struct Base<T> {
-    pub(crate) desired: T,
+    /// What the sources say, where that is not what runs.
+    pub(crate) desired: Option<Box<T>>,
     pub(crate) tree: Arc<Tree>,
     pub(crate) running: Snapshot<T>,
-    /// The value at process start: its restart leaves stay.
-    pub(crate) start: Arc<T>,
+    /// The value at process start, of a type with restart leaves: they stay.
+    pub(crate) start: Option<Arc<T>>,
+}
+
+impl<T> Base<T> {
+    fn desired(&self) -> &T {
+        self.desired.as_deref().unwrap_or(&self.running)
+    }
 }
 
 /// A candidate that is valid.
 pub(crate) struct Candidate<T> {
-    pub(crate) desired: T,
-    /// What shall run, where that is not what is desired.
-    pub(crate) running: Option<T>,
+    pub(crate) desired: Box<T>,
+    /// What shall run, where that is not what is desired: the value, and the tree that it is from.
+    pub(crate) running: Option<(Box<T>, Arc<Tree>)>,
     pub(crate) tree: Arc<Tree>,
     pub(crate) stack: Arc<Stack>,
     /// Leaves that moved in the running value.
@@ -82,8 +91,8 @@ pub(crate) fn judge<T: HotConf>(
     let merged = stack.merge(T::SCHEMA, policy);
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
-    let mut desired = base.desired.clone();
-    let (updated, decoded) = load::update(&mut desired, &base.tree, &tree);
+    let mut desired = Box::new(base.desired().clone());
+    let (updated, decoded) = load::update::<T>(&mut desired, &base.tree, &tree);
     add_news(&mut problems, updated.err().unwrap_or_default());
     if !problems.is_empty() {
         return Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded));
@@ -94,10 +103,13 @@ pub(crate) fn judge<T: HotConf>(
         a.__differ(b, 0, &mut moved);
         moved
     };
-    let moved = differ(&base.running, running.as_ref().unwrap_or(&desired));
-    let desired_moved = differ(&base.desired, &desired);
+    let moved = differ(&base.running, running.as_ref().map_or(&desired, |(value, _)| value));
+    let desired_moved = match (&base.desired, &running) {
+        (None, None) => moved.clone(),
+        _ => differ(base.desired(), &desired),
+    };
     let waiting =
-        running.as_ref().map_or_else(Vec::new, |running| differ(running, &desired).as_slice().to_vec());
+        running.as_ref().map_or_else(Vec::new, |(running, _)| differ(running, &desired).as_slice().to_vec());
     Ok(Candidate {
         desired,
         running,
@@ -137,49 +149,28 @@ fn refused(
     decoded: u64,
 ) -> Refused {
     layer::add_hides(&mut problems, stack, schema);
-    let unknown: Vec<(Vec<String>, String)> = problems
-        .iter()
-        .chain(&warnings)
-        .filter(|p| p.kind == ProblemKind::Unknown)
-        .filter_map(|p| {
-            let at = p.origin.as_ref().map_or_else(String::new, |origin| format!(" at {origin}"));
-            Some((keys::split(&p.path).ok()?, format!("`{}`{at}", p.path)))
-        })
-        .collect();
-    for problem in problems.iter_mut().filter(|p| p.kind == ProblemKind::Missing) {
-        if let Some(meant) = meant_by(&problem.path, &unknown) {
-            problem.message.push_str(&format!("; {meant} is unknown: is it meant?"));
-        }
-    }
+    layer::tell_missing(&mut problems, &warnings, stack);
     Refused { problems, warnings, decoded }
 }
 
-/// The unknown key that was probably meant to be the setting at `path`: one of a near name beside it, or
-/// one of its very name elsewhere.
-fn meant_by<'u>(path: &str, unknown: &'u [(Vec<String>, String)]) -> Option<&'u str> {
-    let path = keys::split(path).ok()?;
-    let (name, parent) = path.split_last()?;
-    let near = |keys: &[String]| match keys.split_last() {
-        Some((key, above)) => above == parent && nearest::nearest(key, [name.as_str()]).is_some(),
-        None => false,
-    };
-    let beside = unknown.iter().find(|(keys, _)| near(keys));
-    let found = beside.or_else(|| unknown.iter().find(|(keys, _)| keys.last() == Some(name)));
-    found.map(|(_, place)| place.as_str())
-}
-
-/// What runs where it is not what is desired: the desired value with the restart leaves of the start.
+/// What runs where it is not what is desired: the desired value with the restart leaves that run.
+///
+/// Those of an entry that appeared later are its first, and what runs knows them; an entry that was
+/// away for a while comes back as it was at the start.
 /// Where that does not pass the checks, the whole change waits.
-fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<T> {
-    let mut running = desired.clone();
-    running.__freeze(&base.start);
+fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<(Box<T>, Arc<Tree>)> {
+    let start = base.start.as_ref()?;
+    let mut running = Box::new(desired.clone());
+    T::__freeze(&mut running, &base.running);
+    T::__freeze(&mut running, start);
     let mut held = Moved::default();
-    running.__differ(desired, 0, &mut held);
+    T::__differ(&running, desired, 0, &mut held);
     if held.is_empty() {
         return None;
     }
-    if load::recheck(&running, tree).is_err() {
-        return Some((*base.running).clone());
+    if load::recheck::<T>(&running, tree).is_err() {
+        return Some((Box::new((*base.running).clone()), base.running.0.meta.tree.clone()));
     }
-    Some(running)
+    let tree = layer::graft(tree, &base.running.0.meta.tree, T::SCHEMA);
+    Some((running, Arc::new(tree)))
 }

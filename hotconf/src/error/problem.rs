@@ -37,6 +37,21 @@ pub enum ProblemKind {
 ///
 /// The fields are read through methods; [`Display`](fmt::Display) gives one line, e.g.
 /// ``invalid value for `http.timeout` at shop.toml:14:11: expected 1ms to 10m, found "3h"``.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, ProblemKind};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let error = Hot::<App>::builder().source(Inline::toml("app", "retries = 50")).read().unwrap_err();
+/// let problem = &error.problems()[0];
+/// assert_eq!((problem.kind(), problem.path()), (ProblemKind::Range, "retries"));
+/// assert_eq!(problem.message(), "expected 1 to 10, found 50");
+/// assert_eq!(problem.origin().unwrap().to_string(), "app:1:11");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Problem {
     pub(crate) kind: ProblemKind,

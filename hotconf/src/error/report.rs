@@ -10,7 +10,7 @@ use std::fmt;
 /// ```
 /// use hotconf::{HotConf, Hot, Inline};
 ///
-/// #[derive(Clone, HotConf)]
+/// #[derive(Clone, Debug, HotConf)]
 /// struct App {
 ///     #[hotconf(range = "1..=65535")]
 ///     port: u32,

@@ -93,15 +93,19 @@ impl<'t> Parser<'t> {
     }
 
     /// The next byte that is no white space.
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.bytes.get(self.at) {
-                // Indentation makes up much of a document.
-                Some(b' ') if self.bytes[self.at..].starts_with(b"        ") => self.at += 8,
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                other => return other.copied(),
-            }
+        let rest = self.bytes.get(self.at..)?;
+        // Mostly there is none.
+        if let Some(&next) = rest.first()
+            && next > b' '
+        {
+            return Some(next);
         }
+        let space = |b: &u8| matches!(b, b' ' | b'\n' | b'\r' | b'\t');
+        let skipped = rest.iter().position(|b| !space(b)).unwrap_or(rest.len());
+        self.at += skipped;
+        rest.get(skipped).copied()
     }
 
     fn enter(&mut self, frames: &mut Vec<Frame>) -> Result<(), Fault> {
@@ -171,7 +175,9 @@ impl<'t> Parser<'t> {
     fn number(&mut self) -> Result<(), Fault> {
         let start = self.at;
         self.at += usize::from(self.bytes[start] == b'-');
+        let negative = self.at > start;
         let first = self.bytes.get(self.at).copied();
+        let whole = self.at;
         let digits = self.digits()?;
         if first == Some(b'0') && digits > 1 {
             return Err(Fault::new(start, "expected a number without leading zeros"));
@@ -187,6 +193,12 @@ impl<'t> Parser<'t> {
             self.at += 1;
             self.at += usize::from(matches!(self.bytes.get(self.at), Some(b'+' | b'-')));
             self.digits()?;
+        }
+        // Eighteen digits fit, whatever they are: most numbers need not be read a second time.
+        if !float && digits <= 18 {
+            let value = self.bytes[whole..self.at].iter().fold(0, |n, b| n * 10 + i64::from(b - b'0'));
+            self.builder.int(start, if negative { -value } else { value });
+            return Ok(());
         }
         let spelled = &self.text[start..self.at];
         if float {
@@ -219,9 +231,20 @@ impl<'t> Parser<'t> {
     }
 
     /// Reads the string that begins here; a slice of the text where it has no escapes.
+    #[inline]
     fn string(&mut self) -> Result<Cow<'t, str>, Fault> {
         self.at += 1;
-        let mut run = self.at;
+        let start = self.at;
+        self.at += plain_run(&self.bytes[start..]);
+        if self.bytes.get(self.at) == Some(&b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(&self.text[start..self.at - 1]));
+        }
+        self.rest_of_string(start)
+    }
+
+    /// Reads on in a string that began at `run` and has escapes, or is broken, or stands near the end.
+    fn rest_of_string(&mut self, mut run: usize) -> Result<Cow<'t, str>, Fault> {
         let mut owned = String::new();
         loop {
             self.at += plain_run(&self.bytes[self.at..]);

@@ -84,8 +84,15 @@ fn hash(bytes: &[u8]) -> usize {
         let word = u64::from_le_bytes(chunk.try_into().expect("a chunk has eight bytes"));
         hash = (hash.rotate_left(5) ^ word).wrapping_mul(K);
     }
-    for &byte in chunks.remainder() {
-        hash = (hash.rotate_left(5) ^ u64::from(byte)).wrapping_mul(K);
+    // The rest in one word: halves that overlap, or first, middle and last byte. Which is which is told
+    // apart by the length, with which the hash began.
+    let rest = chunks.remainder();
+    if let (Some(low), Some(high)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        let word = u64::from(u32::from_le_bytes(*low)) << 32 | u64::from(u32::from_le_bytes(*high));
+        hash = (hash.rotate_left(5) ^ word).wrapping_mul(K);
+    } else if let (Some(&first), Some(&last)) = (rest.first(), rest.last()) {
+        let word = u64::from(first) << 16 | u64::from(rest[rest.len() / 2]) << 8 | u64::from(last);
+        hash = (hash.rotate_left(5) ^ word).wrapping_mul(K);
     }
     // The upper half is the well mixed one.
     usize::try_from(hash >> 32).expect("32 bits fit")

@@ -228,7 +228,8 @@ fn problems(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<Problem> {
                 message = format!("{message}, first set at {line}:{column}");
             }
             let (line, column) = document.line_column(at);
-            Problem::new(ProblemKind::Syntax, "", message).at(crate::origin::Origin::line(name, line, column))
+            let origin = crate::origin::Origin::line(name, line, column);
+            Problem::new(ProblemKind::Syntax, "", message).at(origin)
         })
         .collect();
     if more > 0 {

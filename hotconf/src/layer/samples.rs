@@ -1,6 +1,6 @@
 //! A schema written by hand, and documents for it: what the tests of this stage share.
 
-use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Merge, Schema, Shape, Variant};
+use crate::schema::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape, Variant};
 use crate::value::{Document, Item, Kind, Layered, Ref, Value};
 use std::sync::Arc;
 
@@ -9,6 +9,8 @@ pub(super) const fn leaf(name: &'static str, number: u32) -> FieldMeta {
         name,
         doc: "",
         ty: "u32",
+        form: Form::Unknown,
+        optional: false,
         shape: Shape::Leaf,
         default: Fallback::Required,
         range: None,

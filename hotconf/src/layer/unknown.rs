@@ -45,11 +45,11 @@ impl Merger<'_> {
         if self.suggestions > MOST_SUGGESTIONS {
             return None;
         }
-        let known = group.fields.iter().map(|field| field.name).chain(schema.tag());
-        match nearest(name, known) {
-            Some(near) => Some(self.path_of(near)),
-            None => self.root.elsewhere(name),
-        }
+        // The very name at another place is a better guess than a near one here.
+        self.root.elsewhere(name).or_else(|| {
+            let known = group.fields.iter().map(|field| field.name).chain(schema.tag());
+            nearest(name, known).map(|near| self.path_of(near))
+        })
     }
 }
 

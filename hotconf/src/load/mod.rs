@@ -29,6 +29,25 @@ use crate::schema::meta::Schema;
 ///
 /// The derive generates the setters, the field table and the typed diff; a program calls the methods
 /// without `__`.
+///
+/// ```
+/// use hotconf::HotConf;
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     /// How often to try again.
+///     #[hotconf(default = 3, range = "1..=10")]
+///     retries: u32,
+/// }
+///
+/// let mut app = App { retries: 3 };
+/// let before = app.clone();
+/// app.set("retries", 5)?;
+/// assert_eq!(before.diff(&app).paths(), ["retries"]);
+/// assert!(app.set("retries", 50).is_err());
+/// assert_eq!(app.retries, 5);
+/// # Ok::<(), hotconf::SetError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a section of configuration",
     label = "this type does not derive `HotConf`",

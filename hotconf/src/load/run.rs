@@ -13,9 +13,10 @@ use crate::value::{Document, Tree};
 ///
 /// Every problem. The list is empty where all that is wrong stands in a wrong place, which the merge
 /// has reported.
-pub(crate) fn load<T: HotConf>(tree: &Tree) -> (Result<T, Vec<Problem>>, u64) {
+/// The value comes in a box: it can be large, and goes through many hands.
+pub(crate) fn load<T: HotConf>(tree: &Tree) -> (Result<Box<T>, Vec<Problem>>, u64) {
     let mut cx = Loader::new(tree, reparse);
-    let value = T::load(&mut cx, At::root(T::SCHEMA, tree.root(), None));
+    let value = T::load(&mut cx, At::root(T::SCHEMA, tree.root(), None)).map(Box::new);
     let result = match value {
         Some(value) if !cx.refused => Ok(value),
         _ => Err(cx.problems),

@@ -137,12 +137,15 @@ pub(super) fn set<T: HotConf, V: Serialize + ?Sized>(
         refused(ProblemKind::Unknown, path, format!("unknown key, `{path}` is no path: {error}"))
     })?;
     locate::<T>(&keys).map_err(|message| refused(ProblemKind::Unknown, path, message))?;
+    if let Some(message) = variant_needed::<T>(keys.segments()) {
+        return Err(refused(ProblemKind::Type, path, message));
+    }
     let value = Value::of(value).map_err(|error| refused(ProblemKind::Type, path, error.to_string()))?;
 
-    let layer = Layered {
-        under: keys.segments().to_vec(),
-        ..Layered::from(Arc::new(Document::of("the value that was set", &value)))
-    };
+    // In tables of its own and not mounted: a document that is null says nothing, a null that is set does.
+    let value =
+        keys.segments().iter().rev().fold(value, |value, key| Value::Table(vec![(key.clone(), value)]));
+    let layer = Layered::from(Arc::new(Document::of("the value that was set", &value)));
     let merged = merge(&[layer], T::SCHEMA, Policy { deny_unknown: true });
     if !merged.problems.is_empty() {
         return Err(SetError::new(merged.problems, None));
@@ -159,12 +162,22 @@ pub(super) fn set<T: HotConf, V: Serialize + ?Sized>(
     Ok(())
 }
 
+/// Tells that a path leads to a field of an enum's variant: which variant is meant only its tag says.
+fn variant_needed<T: HotConf>(keys: &[String]) -> Option<String> {
+    (0..keys.len()).find_map(|at| {
+        let spot = T::SCHEMA.locate(&keys[..at]).ok()?;
+        let tag = spot.schema?.tag().filter(|tag| *tag != keys[at])?;
+        let whole = if spot.path.is_empty() { "the value".to_owned() } else { format!("`{}`", spot.path) };
+        Some(format!("{whole} has variants and is set as a whole, with its `{tag}`"))
+    })
+}
+
 /// Tells what is wrong with a path that leads nowhere.
 fn locate<T: HotConf>(path: &Path) -> Result<(), String> {
     let keys = path.segments();
     match T::SCHEMA.locate(keys) {
         Ok(spot) if spot.inside => Err(match spot.field {
-            Some(field) => format!("`{}` is one value and has no keys to set", field.name),
+            Some(field) => format!("`{}` is one value, which is set as a whole", field.name),
             None => "unknown key".to_owned(),
         }),
         Ok(spot) => match spot.field.map(|field| field.shape) {
@@ -173,6 +186,10 @@ fn locate<T: HotConf>(path: &Path) -> Result<(), String> {
             _ => Ok(()),
         },
         Err(miss) => {
+            let gone = miss.schema.removed.iter().find(|(removed, _)| *removed == keys[miss.at]);
+            if let Some((_, hint)) = gone {
+                return Err(format!("was removed: {hint}"));
+            }
             let hint = miss.suggestion(T::SCHEMA, &keys[miss.at]);
             Err(format!("unknown key{}", crate::schema::nearest::did_you_mean(hint.as_deref())))
         }

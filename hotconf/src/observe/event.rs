@@ -12,6 +12,29 @@ use std::sync::Arc;
 /// Something that happened to a configuration.
 ///
 /// `Display` is one line for a log. No event holds a secret.
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("retires = 5");
+/// let warning = loop {
+///     match events.blocking_next()? {
+///         Some(Event::Warning(warning)) => break warning,
+///         Some(Event::Applied(applied)) => assert_eq!((applied.previous(), applied.version()), (1, 2)),
+///         other => panic!("{other:?}"),
+///     }
+/// };
+/// assert_eq!(warning.path(), "retires");
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {

@@ -1,6 +1,12 @@
 //! The one place where a version is swapped: the sole user of `arc-swap`.
 //!
 //! Rule: the swap comes first, then the generation. Who sees a generation finds at least that version.
+//!
+//! Why that holds: the generation is raised by a release after the store, and looked at by an acquire. A
+//! reader that sees generation `n` therefore sees every store before the raise to `n`, and the slot it then
+//! reads holds that version or a later one. A reader that sees `n - 1` may find version `n` all the same:
+//! it then looks once more than it had to. [`refresh`](Cell::refresh) raises nothing, since the value is the
+//! same; a reader may keep the older origins until the next version. One thread swaps at a time.
 
 use super::snapshot::{Snapshot, Version};
 use crate::origin::Origin;
@@ -62,6 +68,19 @@ impl<T> Cell<T> {
 ///
 /// Cheap to take and meant to be short-lived: a thread that holds many at a time falls back to
 /// counting references. To keep a version, take a [`Snapshot`].
+///
+/// ```
+/// use hotconf::{Hot, HotConf};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::fixed(App { retries: 3 });
+/// let now = config.load();
+/// assert_eq!((now.retries, now.version()), (3, 1));
+/// ```
 pub struct Guard<T>(arc_swap::Guard<Arc<Version<T>>>);
 
 impl<T> Guard<T> {

@@ -51,9 +51,18 @@ pub(crate) struct Meta {
     pub(crate) index: Arc<Index>,
     /// The merged tree that the running value was loaded from.
     pub(crate) tree: Arc<Tree>,
-    /// The layers that the tree was merged from.
+    /// Leaves whose desired value waits for a restart.
+    pub(crate) waiting: Vec<u32>,
+    /// What the layers say: the desired configuration.
     pub(crate) stack: Arc<Stack>,
     pub(crate) fingerprint: OnceLock<String>,
+}
+
+impl Meta {
+    /// The paths of the leaves that wait for a restart.
+    fn waiting_paths(&self) -> Vec<&str> {
+        self.waiting.iter().map(|number| self.index.path(*number)).collect()
+    }
 }
 
 impl<T> Snapshot<T> {
@@ -130,6 +139,7 @@ impl<T> Snapshot<T> {
             schema,
             index: Arc::new(Index::new(schema)),
             tree: Arc::default(),
+            waiting: Vec::new(),
             stack: Arc::default(),
             fingerprint: OnceLock::new(),
         });
@@ -148,12 +158,14 @@ impl<T> Snapshot<T> {
     /// A path that leads nowhere, with the nearest that does.
     pub fn explain_path(&self, path: &str) -> Result<Explanations, Error> {
         layer::explain(&self.0.meta.stack, self.0.meta.schema, path)
+            .map(|explained| explained.with_waiting(&self.0.meta.waiting_paths()))
             .map_err(|problem| Error::problems_in("this call", vec![problem]))
     }
 
-    /// Every field with its value and its origin, to print. Of a view's snapshot, the whole
+    /// Every field with its value and its origin, to print: what the layers say, so that a field that
+    /// waits for a restart shows its new value and says so. Of a view's snapshot, the whole
     /// configuration's.
     pub fn explain(&self) -> Explanations {
-        layer::explain_all(&self.0.meta.stack, self.0.meta.schema)
+        layer::explain_all(&self.0.meta.stack, self.0.meta.schema).with_waiting(&self.0.meta.waiting_paths())
     }
 }

@@ -5,7 +5,7 @@
 //! it: a default is text that the type's author wrote.
 
 use super::index::join;
-use super::meta::{Body, Fallback, FieldMeta, Group, Merge, Schema, Shape};
+use super::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape};
 
 /// The fields of a configuration type, in the order of declaration.
 ///
@@ -30,6 +30,7 @@ pub struct Fields {
     name: &'static str,
     doc: &'static str,
     fields: Vec<FieldInfo>,
+    pub(super) schema: &'static Schema,
 }
 
 /// One field: its path, type, doc, default, range and flags.
@@ -54,6 +55,7 @@ pub struct Fields {
 /// assert!(key.is_secret() && key.is_required());
 /// ```
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the declaration, and independent")]
 pub struct FieldInfo {
     path: String,
     ty: &'static str,
@@ -63,6 +65,9 @@ pub struct FieldInfo {
     literal: bool,
     range: Option<&'static str>,
     restart: bool,
+    /// It belongs to a variant that is not its enum's first.
+    dormant: bool,
+    form: Form,
     secret: bool,
     deprecated: Option<&'static str>,
     merge: Option<String>,
@@ -70,6 +75,13 @@ pub struct FieldInfo {
     aliases: Vec<&'static str>,
     variant: Option<&'static str>,
     values: Vec<&'static str>,
+}
+
+/// What a field has from the sections around it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Around {
+    restart: bool,
+    dormant: bool,
 }
 
 /// What stands at a field's path.
@@ -90,8 +102,8 @@ pub enum FieldKind {
 
 impl Fields {
     pub(crate) fn of(schema: &'static Schema) -> Self {
-        let mut fields = Self { name: schema.name, doc: schema.doc, fields: Vec::new() };
-        fields.section("", schema, false);
+        let mut fields = Self { name: schema.name, doc: schema.doc, fields: Vec::new(), schema };
+        fields.section("", schema, Around::default());
         fields
     }
 
@@ -115,28 +127,30 @@ impl Fields {
         self.fields.iter().find(|field| field.path == path)
     }
 
-    fn section(&mut self, path: &str, schema: &'static Schema, restart: bool) {
+    fn section(&mut self, path: &str, schema: &'static Schema, around: Around) {
         match &schema.body {
-            Body::Struct(group) => self.group(path, group, None, restart),
+            Body::Struct(group) => self.group(path, group, None, around),
             Body::Enum { tag, variants } => {
                 let mut info = FieldInfo::new(join(path, tag), schema.name, schema.doc, FieldKind::Tag);
-                info.restart = restart;
+                info.restart = around.restart;
+                info.dormant = around.dormant;
                 info.values = variants.iter().map(|variant| variant.name).collect();
                 self.fields.push(info);
-                for variant in *variants {
-                    self.group(path, &variant.group, Some(variant.name), restart);
+                for (index, variant) in variants.iter().enumerate() {
+                    let around = Around { dormant: around.dormant || index > 0, ..around };
+                    self.group(path, &variant.group, Some(variant.name), around);
                 }
             }
         }
     }
 
-    fn group(&mut self, path: &str, group: &Group, variant: Option<&'static str>, restart: bool) {
+    fn group(&mut self, path: &str, group: &Group, variant: Option<&'static str>, around: Around) {
         for (index, field) in group.fields.iter().enumerate() {
             let path = join(path, field.name);
-            let restart = restart || field.restart;
+            let around = Around { restart: around.restart || field.restart, ..around };
             let (kind, below, schema) = match field.shape {
                 Shape::Section(schema) => {
-                    self.section(&path, schema, restart);
+                    self.section(&path, schema, around);
                     continue;
                 }
                 Shape::Leaf => (FieldKind::Value, None, None),
@@ -146,9 +160,9 @@ impl Fields {
             };
             let aliases = group.names.iter().filter(|(_, of, alias)| *alias && usize::from(*of) == index);
             let aliases = aliases.map(|(name, ..)| *name).collect();
-            self.fields.push(FieldInfo::declared(path, field, kind, aliases, variant, restart));
+            self.fields.push(FieldInfo::declared(path, field, kind, aliases, variant, around));
             if let (Some(below), Some(schema)) = (below, schema) {
-                self.section(&below, schema, restart);
+                self.section(&below, schema, around);
             }
         }
     }
@@ -174,6 +188,8 @@ impl FieldInfo {
             literal: false,
             range: None,
             restart: false,
+            dormant: false,
+            form: Form::Unknown,
             secret: false,
             deprecated: None,
             merge: None,
@@ -190,7 +206,7 @@ impl FieldInfo {
         kind: FieldKind,
         aliases: Vec<&'static str>,
         variant: Option<&'static str>,
-        restart: bool,
+        around: Around,
     ) -> Self {
         let (default, literal) = match field.default {
             Fallback::Required => (None, false),
@@ -203,7 +219,9 @@ impl FieldInfo {
             default,
             literal,
             range: field.range,
-            restart,
+            restart: around.restart,
+            dormant: around.dormant,
+            form: field.form,
             secret: field.secret,
             deprecated: field.deprecated,
             merge: match field.merge {
@@ -261,6 +279,14 @@ impl FieldInfo {
     /// Whether a change applies on restart only.
     pub fn is_restart(&self) -> bool {
         self.restart
+    }
+
+    pub(super) fn is_dormant(&self) -> bool {
+        self.dormant
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
     }
 
     /// Whether its value is shown nowhere.

@@ -1,14 +1,22 @@
-//! Finds leaves by number and by path. Built once per type.
+//! Finds leaves by number and by path. Built once per configuration, on the first question: a load
+//! that nobody asks for a path does not pay for writing out all of them.
 //!
 //! An index covers what has numbers: it ends at lists and maps of sections, which are one number each.
 //! What lies below them is in the table that users see, [`Fields`](super::Fields).
 
 use super::meta::{Body, FieldMeta, Group, Schema, Shape};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// The leaves of a type in the order of their numbers, and the sections that enclose them.
 #[derive(Debug)]
 pub(crate) struct Index {
+    schema: &'static Schema,
+    tables: OnceLock<Tables>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
     leaves: Vec<Leaf>,
     sections: Vec<Enclosing>,
 }
@@ -44,19 +52,22 @@ struct Enclosing {
 
 impl Index {
     pub(crate) fn new(schema: &'static Schema) -> Self {
-        let mut index = Self { leaves: Vec::with_capacity(schema.len as usize), sections: Vec::new() };
-        index.section("", schema, None);
-        index
+        Self { schema, tables: OnceLock::new() }
+    }
+
+    fn tables(&self) -> &Tables {
+        self.tables.get_or_init(|| Tables::new(self.schema))
     }
 
     /// How many numbers there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> u32 {
-        u32::try_from(self.leaves.len()).expect("numbers are u32")
+        self.schema.len
     }
 
     /// What `number` stands for.
     pub(crate) fn leaf(&self, number: u32) -> Option<&Leaf> {
-        self.leaves.get(number as usize)
+        self.tables().leaves.get(number as usize)
     }
 
     /// The path of `number`; empty where there is no such number.
@@ -73,13 +84,26 @@ impl Index {
         {
             return &leaf.path;
         }
-        self.sections.iter().rev().find(|section| section.numbers == *numbers).map_or("", |s| &s.path)
+        self.tables()
+            .sections
+            .iter()
+            .rev()
+            .find(|section| section.numbers == *numbers)
+            .map_or("", |s| &s.path)
+    }
+}
+
+impl Tables {
+    fn new(schema: &'static Schema) -> Self {
+        let mut tables = Self { leaves: Vec::with_capacity(schema.len as usize), sections: Vec::new() };
+        tables.section("", schema, None);
+        tables
     }
 
     /// Adds a section; `own` is the field that holds it.
     fn section(&mut self, path: &str, schema: &'static Schema, own: Option<&'static FieldMeta>) {
         let optional = own.filter(|field| matches!(field.shape, Shape::Optional(_)));
-        let first = self.len();
+        let first = u32::try_from(self.leaves.len()).expect("numbers are u32");
         let len = schema.len + u32::from(optional.is_some());
         self.sections.push(Enclosing { path: path.to_owned(), numbers: first..first + len });
         if optional.is_some() {
@@ -115,8 +139,17 @@ impl Index {
 /// Appends a key to a path.
 pub(super) fn join(path: &str, key: &str) -> String {
     let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let dot = if path.is_empty() { "" } else { "." };
-    if plain { format!("{path}{dot}{key}") } else { format!("{path}{dot}{key:?}") }
+    let mut joined = String::with_capacity(path.len() + 1 + key.len());
+    joined.push_str(path);
+    if !path.is_empty() {
+        joined.push('.');
+    }
+    if plain {
+        joined.push_str(key);
+    } else {
+        joined.push_str(&format!("{key:?}"));
+    }
+    joined
 }
 
 #[cfg(test)]

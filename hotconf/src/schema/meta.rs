@@ -70,6 +70,10 @@ pub struct FieldMeta {
     pub doc: &'static str,
     /// The type as the user wrote it, e.g. `Duration`, `Option<u16>`.
     pub ty: &'static str,
+    /// What can be told of the type from its name.
+    pub form: Form,
+    /// The type is an `Option`: a null is a value of it.
+    pub optional: bool,
     /// What it is made of.
     pub shape: Shape,
     /// What holds where no source speaks of it.
@@ -88,6 +92,21 @@ pub struct FieldMeta {
     pub env: Option<&'static str>,
     /// Its first number, counted from its section's first.
     pub number: u32,
+}
+
+/// What can be told of a leaf's type from its name, whatever wraps it (`Option`, `Secret`, `Box`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing: a type of the user's or of another crate.
+    Unknown,
+    /// Takes any text as it is.
+    Text,
+    /// A list, a set or a tuple.
+    List,
+    /// A table whose keys are the user's.
+    Map,
+    /// A number, an address, a duration: a scalar that not every text is.
+    Scalar,
 }
 
 /// What a field is made of.
@@ -170,6 +189,17 @@ impl Schema {
         self
     }
 
+    /// Tells whether anything in it applies on restart only.
+    pub(crate) fn waits(&self) -> bool {
+        let any = |group: &Group| {
+            group.fields.iter().any(|f| f.restart || f.shape.section().is_some_and(Schema::waits))
+        };
+        match &self.body {
+            Body::Struct(group) => any(group),
+            Body::Enum { variants, .. } => variants.iter().any(|variant| any(&variant.group)),
+        }
+    }
+
     /// The group of fields that `number`, counted from this section's first, lies in: the variant's
     /// index (0 for a struct) and the number that the group's fields count from.
     ///
@@ -208,6 +238,14 @@ impl Group {
         }
     }
 
+    /// Every field by its name, then by each of its aliases.
+    pub(crate) fn spellings(&'static self) -> impl Iterator<Item = (&'static FieldMeta, &'static str)> {
+        self.fields.iter().enumerate().flat_map(|(index, field)| {
+            let aliases = self.names.iter().filter(move |(_, of, alias)| *alias && usize::from(*of) == index);
+            std::iter::once((field, field.name)).chain(aliases.map(move |(alias, ..)| (field, *alias)))
+        })
+    }
+
     /// How many numbers its fields take.
     const fn len(&self) -> u32 {
         match self.fields.last() {
@@ -241,6 +279,7 @@ impl Group {
     /// The index of the field that `key` names, and whether by an alias.
     ///
     /// `hint` is the field that would come next: documents mostly keep the order of declaration.
+    #[inline]
     pub(crate) fn find(&self, key: &str, hint: usize) -> Option<(usize, bool)> {
         if self.fields.get(hint).is_some_and(|field| field.name == key) {
             return Some((hint, false));
@@ -305,6 +344,8 @@ impl FieldMeta {
             name,
             doc,
             ty,
+            form: Form::Unknown,
+            optional: false,
             shape,
             default,
             range: None,
@@ -315,6 +356,20 @@ impl FieldMeta {
             env: None,
             number: 0,
         }
+    }
+
+    /// What can be told of the type from its name.
+    #[must_use]
+    pub const fn form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// Takes a null for a value.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.optional = true;
+        self
     }
 
     /// A default that can be shown as it was written.

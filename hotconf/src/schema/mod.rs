@@ -6,6 +6,7 @@
 
 pub(crate) mod field;
 pub(crate) mod index;
+mod json_schema;
 pub(crate) mod keys;
 pub(crate) mod meta;
 mod moved;

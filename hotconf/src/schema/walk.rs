@@ -154,13 +154,12 @@ pub(crate) struct Miss {
 impl Miss {
     /// The whole path that was probably meant.
     pub(crate) fn suggestion(&self, root: &'static Schema, key: &str) -> Option<String> {
-        match super::nearest::nearest(key, self.schema.keys()) {
-            Some(name) => {
-                let mut path = self.path.clone();
-                keys::push(&mut path, name);
-                Some(path)
-            }
-            None => root.elsewhere(key),
-        }
+        // The very name at another place is a better guess than a near one here.
+        root.elsewhere(key).or_else(|| {
+            let name = super::nearest::nearest(key, self.schema.keys())?;
+            let mut path = self.path.clone();
+            keys::push(&mut path, name);
+            Some(path)
+        })
     }
 }

@@ -134,6 +134,9 @@ pub(super) fn set(
     }
     let origin = Origin::named(source, format!("argument {argument}"));
     let field = spot.field;
+    // By the names of the schema, so that a later argument overrides an earlier one under another name.
+    let named = keys::split(&spot.path).unwrap_or_else(|_| inner.to_vec());
+    let steps = [above, &named].concat();
     texts.put(&steps, field, spot.inside, value, origin)
 }
 

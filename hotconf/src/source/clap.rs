@@ -3,6 +3,7 @@
 use super::args::set;
 use super::text::Texts;
 use super::{BoxFuture, Context, Source, SourceError, Update};
+use crate::schema::meta::Form;
 use ::clap::parser::ValueSource;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -91,7 +92,15 @@ impl Source for Clap {
                         continue;
                     }
                 }
+                let is_list = || {
+                    let keys = crate::schema::keys::split(path).unwrap_or_default();
+                    let keys = keys.strip_prefix(cx.above()).unwrap_or_default();
+                    let spot = cx.schema.locate(keys).ok().filter(|spot| !spot.inside);
+                    spot.and_then(|spot| spot.field).is_some_and(|field| field.form == Form::List)
+                };
                 let value = match &values[..] {
+                    // What is typed once for a list is a list of one, unless it is a whole list itself.
+                    [one] if is_list() && !(one.starts_with('[') && one.ends_with(']')) => list(values),
                     [one] => one.clone(),
                     many => list(many),
                 };

@@ -18,6 +18,13 @@ pub enum SourceErrorKind {
 }
 
 /// Why a source could not answer.
+///
+/// ```
+/// use hotconf::{SourceError, SourceErrorKind};
+///
+/// let error = SourceError::down("connection refused");
+/// assert_eq!(error.kind(), SourceErrorKind::Down);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SourceError {
     kind: SourceErrorKind,

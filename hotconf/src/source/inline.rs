@@ -1,9 +1,12 @@
 //! Documents that the program holds itself: for tests, built-in bases, and settings made by code.
 
-use super::{BoxFuture, Context, Source, SourceError, Update};
+use super::{BoxFuture, Context, Source, SourceError, SourceErrorKind, Update};
+use crate::error::{Problem, ProblemKind};
 use crate::format::Format;
+use crate::origin::Origin;
 use crate::sync::lock;
 use crate::value::{Document, Value};
+use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -62,6 +65,8 @@ struct State {
 enum Held {
     Text(Format, Arc<str>),
     Document(Arc<Document>),
+    /// What was given could not be written, and why.
+    Nothing(Arc<str>),
 }
 
 impl std::fmt::Debug for State {
@@ -87,11 +92,30 @@ impl Inline {
         Self::text(name, Format::Json, text)
     }
 
-    /// An untyped value; `name` is what errors call it.
-    pub fn value(name: impl Into<String>, value: &Value) -> Self {
+    /// Whatever serde can write, a struct or a [`Value`]; `name` is what errors call it.
+    ///
+    /// A `Duration` is taken as it is. What serde refuses to write is an error of the load.
+    ///
+    /// ```
+    /// use hotconf::{Hot, HotConf, Inline};
+    /// use std::collections::HashMap;
+    ///
+    /// #[derive(Clone, HotConf)]
+    /// struct App {
+    ///     port: u16,
+    /// }
+    ///
+    /// let base = HashMap::from([("port", 80)]);
+    /// assert_eq!(Hot::<App>::builder().source(Inline::value("built in", &base)).read()?.port, 80);
+    /// # Ok::<(), hotconf::Error>(())
+    /// ```
+    pub fn value(name: impl Into<String>, value: impl Serialize) -> Self {
         let name = name.into();
-        let doc = Arc::new(Document::of(&name, value));
-        Self::holding(name, Held::Document(doc), false)
+        let held = match Value::of(&value) {
+            Ok(value) => Held::Document(Arc::new(Document::of(&name, &value))),
+            Err(error) => Held::Nothing(error.to_string().into()),
+        };
+        Self::holding(name, held, false)
     }
 
     /// A text that can be replaced through the handle, as if a file had been saved.
@@ -101,7 +125,8 @@ impl Inline {
         (source, handle)
     }
 
-    fn text(name: impl Into<String>, format: Format, text: impl AsRef<str>) -> Self {
+    /// A text of `format`; `name` is what errors call it.
+    pub fn text(name: impl Into<String>, format: Format, text: impl AsRef<str>) -> Self {
         Self::holding(name.into(), Held::Text(format, text.as_ref().into()), false)
     }
 
@@ -117,7 +142,7 @@ impl InlineHandle {
         self.replace(|content| {
             let format = match content {
                 Held::Text(format, _) => *format,
-                Held::Document(_) => Format::Toml,
+                Held::Document(_) | Held::Nothing(_) => Format::Toml,
             };
             Held::Text(format, text.as_ref().into())
         });
@@ -158,6 +183,11 @@ impl Source for Inline {
             match content {
                 Held::Text(format, text) => context.parse(format, &self.name, text.as_bytes()),
                 Held::Document(doc) => Ok(Update::documents(vec![doc])),
+                Held::Nothing(reason) => {
+                    let problem = Problem::new(ProblemKind::Usage, "", reason.as_ref());
+                    let problem = problem.at(Origin::named(&*self.name, self.name.clone()));
+                    Err(SourceError::problems(SourceErrorKind::Invalid, vec![problem]))
+                }
             }
         })
     }

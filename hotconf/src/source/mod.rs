@@ -21,8 +21,8 @@ pub use args::Args;
 #[cfg(feature = "clap")]
 pub use clap::Clap;
 pub use combinators::SourceExt;
+pub(crate) use context::{Activity, Group, Hint, Inbox, Services, WatchFailure, Watching};
 pub use context::{Context, Stirring};
-pub(crate) use context::{Group, Hint, Inbox, Services, WatchFailure, Watching};
 pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};
@@ -41,6 +41,35 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// The engine calls [`next`](Source::next) again and again, and drops the future to cancel. A source
 /// has no thread, task or callback of its own.
+///
+/// ```
+/// use hotconf::{BoxFuture, Context, Format, Hot, HotConf, Source, SourceError, Update};
+/// use std::borrow::Cow;
+///
+/// /// Answers once, from a table of this machine's facts.
+/// struct Machine;
+///
+/// impl Source for Machine {
+///     fn describe(&self) -> Cow<'_, str> {
+///         "this machine".into()
+///     }
+///     fn next<'a>(&'a mut self, _: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+///         Box::pin(async { Update::parse(Format::Toml, "this machine", b"retries = 7") })
+///     }
+///     fn is_live(&self) -> bool {
+///         false
+///     }
+/// }
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder().source(Machine).blocking_start()?;
+/// assert_eq!(config.load().retries, 7);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 pub trait Source: Send + 'static {
     /// Names this source in errors, events and logs, e.g. `etcd http://10.0.0.1:2379 /shop/`.
     fn describe(&self) -> Cow<'_, str>;

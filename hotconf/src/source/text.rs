@@ -112,7 +112,7 @@ fn toml_value(
     text: &str,
     path: &[String],
     origin: &Origin,
-    _secret: bool,
+    secret: bool,
 ) -> Result<(Document, u32), Problem> {
     use crate::format::{Format, parse};
     let path = crate::schema::keys::join(path.iter().map(String::as_str));
@@ -122,7 +122,11 @@ fn toml_value(
         parsed.and_then(|doc| if doc.problems().is_empty() { Ok(doc) } else { Err(doc.problems().to_vec()) });
     let doc = whole.map_err(|problems| {
         let reason = problems.first().map_or("", |p| p.message()).to_owned();
-        let message = format!("expected one TOML value, such as `[1, 2]` or `{{ a = 1 }}`: {reason}");
+        let mut message = "expected one TOML value, such as `[1, 2]` or `{ a = 1 }`".to_owned();
+        if !secret && !reason.is_empty() {
+            // The parser's own words: of a secret even the names of its keys are not passed on.
+            message = format!("{message}: {reason}");
+        }
         Problem::new(ProblemKind::Syntax, path.clone(), message).at(origin.clone())
     })?;
     let mut entries = doc.entries(Document::ROOT);

@@ -34,6 +34,14 @@ pub enum Verdict {
 }
 
 /// The state of a source as of now: a whole document, or nothing.
+///
+/// ```
+/// use hotconf::{Cursor, Format, SourceErrorKind, Update};
+///
+/// assert!(Update::parse(Format::Toml, "settings", b"retries = 3").is_ok());
+/// let error = Update::parse(Format::Toml, "settings", b"retries = ").unwrap_err();
+/// assert_eq!(error.kind(), SourceErrorKind::Invalid);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Update {
     pub(crate) content: Content,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// are never equal, and never go backwards.
 ///
 /// ```
-/// use hotconf::{Hot, HotConf, Inline};
+/// use hotconf::{Format, Hot, HotConf, Inline};
 /// use std::sync::mpsc;
 ///
 /// #[derive(Clone, HotConf)]
@@ -21,8 +21,8 @@ use std::sync::Arc;
 ///     retries: u32,
 /// }
 ///
-/// let file = Inline::toml("app", "retries = 3");
-/// let config = Hot::<App>::builder().source(file.clone()).blocking_start()?;
+/// let (source, file) = Inline::channel("app", Format::Toml, "retries = 3");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
 /// let (tx, rx) = mpsc::channel();
 /// let _keep = config.on_change(App::FIELDS.retries, move |change| {
 ///     tx.send((*change.old(), *change.new(), change.origin().to_string())).unwrap();

@@ -30,15 +30,15 @@ use std::time::{Duration, Instant};
 /// It is a [`Stream`], too. A clone has seen what the original has, and goes its own way from there.
 ///
 /// ```
-/// use hotconf::{Hot, HotConf, Inline};
+/// use hotconf::{Format, Hot, HotConf, Inline};
 ///
 /// #[derive(Clone, HotConf)]
 /// struct App {
 ///     workers: u32,
 /// }
 ///
-/// let file = Inline::toml("app", "workers = 2");
-/// let config = Hot::<App>::builder().source(file.clone()).blocking_start()?;
+/// let (source, file) = Inline::channel("app", Format::Toml, "workers = 2");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
 /// let mut workers = config.watch(App::FIELDS.workers);
 /// assert_eq!(workers.current(), 2);
 /// file.set("workers = 8");

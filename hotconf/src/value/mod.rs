@@ -16,6 +16,20 @@ pub(crate) use tape::{Builder, Document, Kind};
 pub(crate) use tree::{Item, Ref, Tree};
 
 /// An untyped value that a program hands in or gets back: no origin, no schema.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, Value};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let table = Value::Table(vec![("retries".to_owned(), Value::Integer(6))]);
+/// let loaded = Hot::<App>::builder().source(Inline::value("test", &table)).read()?;
+/// assert_eq!(loaded.retries, 6);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {

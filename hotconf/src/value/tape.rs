@@ -123,16 +123,19 @@ impl Document {
     /// Index of the root node.
     pub(crate) const ROOT: u32 = 0;
 
+    #[inline]
     pub(crate) fn kind(&self, node: u32) -> Kind {
         self.nodes[node as usize].kind
     }
 
     /// Index just past the subtree of `node`.
+    #[inline]
     pub(crate) fn end(&self, node: u32) -> u32 {
         self.nodes[node as usize].end
     }
 
     /// Number of entries of a table or elements of an array.
+    #[inline]
     pub(crate) fn count(&self, node: u32) -> usize {
         usize::try_from(self.nodes[node as usize].bits).expect("a container's count came from a usize")
     }
@@ -154,6 +157,7 @@ impl Document {
     }
 
     /// The string of a `Str`, `Text`, `Datetime` or `Key` node.
+    #[inline]
     pub(crate) fn str(&self, node: u32) -> &str {
         let bits = self.nodes[node as usize].bits;
         let (start, len) = ((bits >> 32) as usize, (bits & 0xffff_ffff) as usize);
@@ -161,6 +165,7 @@ impl Document {
     }
 
     /// The `(key, value)` node indices of a table, in the document's order.
+    #[inline]
     pub(crate) fn entries(&self, table: u32) -> impl Iterator<Item = (u32, u32)> + '_ {
         let end = self.end(table);
         let mut at = table + 1;
@@ -319,7 +324,8 @@ impl Builder {
                 name: name.into(),
                 text: Zeroizing::new(text),
                 text_len,
-                nodes: Vec::new(),
+                // A key and its value take some thirty bytes of text; what is too much is given back.
+                nodes: Vec::with_capacity(text_len / 16),
                 places: Vec::new(),
                 problems: Vec::new(),
                 lines: OnceLock::new(),
@@ -347,11 +353,13 @@ impl Builder {
         self.doc.nodes.len()
     }
 
+    #[inline]
     fn push(&mut self, kind: Kind, pos: usize, bits: u64) {
         let end = narrow(self.doc.nodes.len() + 1);
         self.doc.nodes.push(Node { kind, pos: narrow(pos), end, bits });
     }
 
+    #[inline]
     fn slice(&mut self, kind: Kind, pos: usize, start: usize, len: usize) {
         self.push(kind, pos, u64::from(narrow(start)) << 32 | u64::from(narrow(len)));
     }
@@ -374,14 +382,17 @@ impl Builder {
         }
     }
 
+    #[inline]
     pub(crate) fn null(&mut self, pos: usize) {
         self.push(Kind::Null, pos, 0);
     }
 
+    #[inline]
     pub(crate) fn bool(&mut self, pos: usize, value: bool) {
         self.push(Kind::Bool, pos, u64::from(value));
     }
 
+    #[inline]
     pub(crate) fn int(&mut self, pos: usize, value: i64) {
         self.push(Kind::Int, pos, value.cast_unsigned());
     }
@@ -392,12 +403,14 @@ impl Builder {
         self.push(kind, pos, value);
     }
 
+    #[inline]
     pub(crate) fn float(&mut self, pos: usize, value: f64) {
         self.push(Kind::Float, pos, value.to_bits());
     }
 
     /// A string (`Str`, `Text`, `Datetime`) that is a slice of the text: byte offset and length.
     #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
+    #[inline]
     pub(crate) fn str_slice(&mut self, kind: Kind, pos: usize, start: usize, len: usize) {
         self.slice(kind, pos, start, len);
     }
@@ -409,6 +422,7 @@ impl Builder {
 
     /// The key of the value that is pushed next, a slice of the text.
     #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
+    #[inline]
     pub(crate) fn key_slice(&mut self, pos: usize, start: usize, len: usize) {
         self.slice(Kind::Key, pos, start, len);
     }
@@ -435,6 +449,7 @@ impl Builder {
     }
 
     /// Closes a container that now has `count` entries or elements.
+    #[inline]
     pub(crate) fn close(&mut self, open: Open, count: usize) {
         let end = narrow(self.doc.nodes.len());
         let node = &mut self.doc.nodes[open.node as usize];
@@ -446,6 +461,9 @@ impl Builder {
     pub(crate) fn finish(mut self) -> Document {
         if self.doc.nodes.is_empty() {
             self.push(Kind::Table, 0, 0);
+        }
+        if self.doc.nodes.capacity() > self.doc.nodes.len() * 2 {
+            self.doc.nodes.shrink_to_fit();
         }
         self.doc
     }

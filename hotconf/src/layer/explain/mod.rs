@@ -50,6 +50,7 @@ pub struct Explanation {
     path: String,
     value: String,
     candidates: Vec<Candidate>,
+    waiting: bool,
 }
 
 /// What one layer says of a setting.
@@ -66,6 +67,26 @@ pub struct Candidate {
 /// Explanations of several settings: a section, or the whole configuration.
 ///
 /// Reads as a slice. `Display` prints one line per setting, or the block of the only one.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder()
+///     .source(Inline::toml("base", "retries = 4"))
+///     .source(Inline::toml("site", "retries = 5"))
+///     .blocking_start()?;
+/// let all = config.explain();
+/// let [winner, hidden, default] = all[0].candidates() else { panic!("three layers speak") };
+/// assert_eq!((winner.value(), winner.layer()), ("5", "site"));
+/// assert_eq!((hidden.value(), hidden.layer()), ("4", "base"));
+/// assert!(default.origin().is_default());
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Explanations(Vec<Explanation>);
 
@@ -87,9 +108,18 @@ impl Explanation {
         self.candidates.first().map_or_else(Origin::default_value, |c| c.origin.clone())
     }
 
+    /// Tells whether the value waits for a restart: what runs is the one before.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
     /// What each layer says, the winner first and the default last; empty where nobody says anything.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
+    }
+
+    fn waits(&self) -> &'static str {
+        if self.waiting { "   (waits for a restart)" } else { "" }
     }
 
     /// What the value in force hides, nearest first: `shop.toml:3:1`, `default "5s"`.
@@ -131,7 +161,7 @@ impl Candidate {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} = {}   {}", self.path, self.value, self.origin())?;
+        write!(f, "{} = {}   {}{}", self.path, self.value, self.origin(), self.waits())?;
         for (rank, candidate) in self.candidates.iter().enumerate() {
             if rank > 0 {
                 write!(f, "\n  hides {}   {}", candidate.value, candidate.origin)?;
@@ -141,6 +171,20 @@ impl fmt::Display for Explanation {
             }
         }
         Ok(())
+    }
+}
+
+impl Explanations {
+    /// Marks what waits for a restart.
+    #[must_use]
+    pub(crate) fn with_waiting(mut self, paths: &[&str]) -> Self {
+        for explanation in &mut self.0 {
+            let at = |path: &str| explanation.path.strip_prefix(path);
+            explanation.waiting = paths
+                .iter()
+                .any(|path| at(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        }
+        self
     }
 }
 
@@ -161,7 +205,7 @@ impl fmt::Display for Explanations {
         let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0).min(60);
         for (at, (line, explanation)) in lines.iter().zip(&self.0).enumerate() {
             let end = if at == 0 { "" } else { "\n" };
-            write!(f, "{end}{line:width$}   {}", explanation.origin())?;
+            write!(f, "{end}{line:width$}   {}{}", explanation.origin(), explanation.waits())?;
         }
         Ok(())
     }
@@ -259,7 +303,7 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
         (true, None) => "(missing)".into(),
         (false, _) => render(leaf.value, secret),
     };
-    Explanation { path: leaf.path.to_owned(), value, candidates }
+    Explanation { path: leaf.path.to_owned(), value, candidates, waiting: false }
 }
 
 fn layer_of(stack: &Stack, opened: &super::merge::Opened, doc: &crate::value::Document) -> Option<String> {
@@ -279,7 +323,7 @@ fn default_text(field: &FieldMeta, secret: bool) -> Option<String> {
 
 /// Whether a field's value may be shown nowhere: a secret, or a container of secrets.
 fn is_secret(field: &FieldMeta) -> bool {
-    field.secret || field.ty.contains("Secret")
+    field.secret
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Merger<'_> {
         // What cannot be decided by the last voice alone: sections, and leaves with tables or joined lists.
         let mut joint: Vec<Voice> = Vec::new();
         let linked = !self.links.is_empty();
-        for &voice in voices {
+        for (rank, &voice) in voices.iter().enumerate() {
             let doc = self.doc(voice);
             let mut hint = 0;
             for (key, node) in doc.entries(voice.node) {
@@ -83,8 +83,10 @@ impl Merger<'_> {
                 };
                 hint = index + 1;
                 let mut value = Voice { doc: voice.doc, node, slot: narrow(index) };
+                let mut kind = doc.kind(node);
                 if linked {
                     value = self.follow(value);
+                    kind = self.kind(value);
                 }
                 let field = &group.fields[index];
                 let slot = start as usize + index;
@@ -97,7 +99,7 @@ impl Merger<'_> {
                 if let Some(hint) = field.deprecated {
                     self.deprecated(field, hint, value);
                 }
-                if self.is_joint(field, value, self.items[slot]) {
+                if is_joint(field, kind) || (rank > 0 && self.holds_container(field, self.items[slot])) {
                     joint.push(value);
                 }
                 self.items[slot] = whole(value);
@@ -111,17 +113,9 @@ impl Merger<'_> {
         }
     }
 
-    /// Whether the field's value has to be put together from its voices afterwards.
-    fn is_joint(&self, field: &FieldMeta, value: Voice, before: Item) -> bool {
-        let container = |kind| match kind {
-            Kind::Table => true,
-            Kind::Array => field.merge != Merge::Replace,
-            _ => false,
-        };
-        !matches!(field.shape, Shape::Leaf)
-            || container(self.kind(value))
-            || matches!(before, Item::Doc { doc, node }
-                if container(self.docs[usize::from(doc)].kind(node)))
+    /// Whether what a lower voice said of the field has to be put together with what is said above it.
+    fn holds_container(&self, field: &FieldMeta, before: Item) -> bool {
+        matches!(before, Item::Doc { doc, node } if is_joint(field, self.docs[usize::from(doc)].kind(node)))
     }
 
     /// Puts together what the voices, lowest first, say of one field.
@@ -153,7 +147,7 @@ impl Merger<'_> {
         let from = voices.iter().rposition(|&v| self.kind(v) != kind).map_or(0, |at| at + 1);
         let standing = &voices[from..];
         match kind {
-            Kind::Table => self.table(standing, field.ty.contains("Option<")),
+            Kind::Table => self.table(standing, field.optional),
             Kind::Array if field.merge != Merge::Replace => self.joined(field, standing),
             _ => whole(last),
         }
@@ -198,5 +192,15 @@ impl Merger<'_> {
         origin: crate::origin::Origin,
     ) {
         self.warnings.push(Problem::new(kind, path, message).at(origin));
+    }
+}
+
+/// Whether a value of this kind has to be put together with what other voices say of the field.
+fn is_joint(field: &FieldMeta, kind: Kind) -> bool {
+    match kind {
+        _ if !matches!(field.shape, Shape::Leaf) => true,
+        Kind::Table => true,
+        Kind::Array => field.merge != Merge::Replace,
+        _ => false,
     }
 }

@@ -10,7 +10,7 @@ use super::{BoxFuture, Context, Source, SourceError, Update};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::keys;
-use crate::schema::meta::Schema;
+use crate::schema::meta::{Form, Schema};
 use crate::schema::nearest::nearest;
 use crate::value::Document;
 use names::{Name, names};
@@ -148,6 +148,9 @@ pub(crate) fn document(
         if meant.iter().any(|(field, _)| !field.is_open()) {
             meant.retain(|(field, _)| !field.is_open());
         }
+        // By its name and by its alias it may be the same setting.
+        meant.sort_by(|(_, a), (_, b)| a.cmp(b));
+        meant.dedup_by(|(_, a), (_, b)| a == b);
         let service = value.to_str().is_some_and(|v| v.starts_with("tcp://") || v.starts_with("udp://"));
         if meant.is_empty() {
             if let (Some(local), true) = (local, prefix.is_some()) {
@@ -173,13 +176,15 @@ pub(crate) fn document(
             problems.push(refuse(ProblemKind::Type, "the variable is not valid UTF-8".into()));
             continue;
         };
-        if service && field.field.is_none_or(|f| !f.ty.contains("String") && !f.ty.contains("Url")) {
+        // A text, and what a type of the user's reads, may be an address of such a form.
+        let takes_address = |form| matches!(form, Form::Text | Form::Unknown);
+        if service && field.field.is_none_or(|f| !takes_address(f.form)) {
             let message = "the variable was set by Kubernetes for a service of this name (service links); \
                 set `enableServiceLinks: false` in the pod, or use another prefix";
             problems.push(refuse(ProblemKind::Type, message.into()));
             continue;
         }
-        let is_text = field.field.is_some_and(|f| f.ty.contains("String"));
+        let is_text = field.field.is_some_and(|f| f.form == Form::Text);
         if value.is_empty() && !is_text {
             continue;
         }
@@ -231,11 +236,13 @@ mod tests {
     use super::*;
     use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Merge, Shape};
 
-    const fn leaf(name: &'static str, ty: &'static str) -> FieldMeta {
+    const fn leaf(name: &'static str, ty: &'static str, form: Form) -> FieldMeta {
         FieldMeta {
             name,
             doc: "",
             ty,
+            form,
+            optional: false,
             shape: Shape::Leaf,
             default: Fallback::Required,
             range: None,
@@ -250,7 +257,7 @@ mod tests {
 
     static FLAG: Schema = Schema {
         body: Body::Struct(Group {
-            fields: &[leaf("on", "bool"), leaf("a_on", "bool")],
+            fields: &[leaf("on", "bool", Form::Scalar), leaf("a_on", "bool", Form::Scalar)],
             names: &[("a_on", 1, false), ("on", 0, false)],
         }),
         ..*Schema::EMPTY
@@ -259,11 +266,11 @@ mod tests {
     static ROOT: Schema = Schema {
         body: Body::Struct(Group {
             fields: &[
-                leaf("port", "u16"),
-                leaf("maxSize", "String"),
-                FieldMeta { shape: Shape::Map(&FLAG), ..leaf("flags", "HashMap<String, Flag>") },
-                leaf("labels", "HashMap<String, u32>"),
-                FieldMeta { env: Some("DATABASE_URL"), ..leaf("db", "String") },
+                leaf("port", "u16", Form::Scalar),
+                leaf("maxSize", "String", Form::Text),
+                FieldMeta { shape: Shape::Map(&FLAG), ..leaf("flags", "HashMap<String, Flag>", Form::Map) },
+                leaf("labels", "HashMap<String, u32>", Form::Map),
+                FieldMeta { env: Some("DATABASE_URL"), ..leaf("db", "String", Form::Text) },
             ],
             names: &[
                 ("db", 4, false),

@@ -4,7 +4,7 @@
 //! customary `__` between keys is accepted too. Keys of maps are the user's, so what stands between a
 //! map's name and a field's name is the key, in lower case.
 
-use crate::schema::meta::{FieldMeta, Schema, Shape};
+use crate::schema::meta::{FieldMeta, Form, Schema, Shape};
 
 /// A part of the pattern that a field's variable has.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,8 +114,12 @@ fn section(schema: &'static Schema, parts: &mut Vec<Part>, names: &mut Vec<Name>
         add(names, parts, None, false);
         parts.pop();
     }
-    for field in schema.groups().flat_map(|group| group.fields) {
-        parts.push(Part::Key(field.name.into(), upper_snake(field.name)));
+    for (field, name) in schema.groups().flat_map(|group| group.spellings()) {
+        if field.env.is_some() && name != field.name {
+            // It has one variable, named by its author.
+            continue;
+        }
+        parts.push(Part::Key(field.name.into(), upper_snake(name)));
         add(names, parts, Some(field), false);
         match field.shape {
             Shape::Section(inner) | Shape::Optional(inner) => section(inner, parts, names),
@@ -124,7 +128,7 @@ fn section(schema: &'static Schema, parts: &mut Vec<Part>, names: &mut Vec<Name>
                 section(inner, parts, names);
                 parts.pop();
             }
-            Shape::Leaf if is_map(field.ty) => {
+            Shape::Leaf if field.form == Form::Map => {
                 parts.push(Part::Any);
                 add(names, parts, Some(field), true);
                 parts.pop();
@@ -143,12 +147,6 @@ fn add(names: &mut Vec<Name>, parts: &[Part], field: Option<&'static FieldMeta>,
     let section = field.is_some_and(|f| matches!(f.shape, Shape::Section(_) | Shape::Optional(_)));
     let exact = field.and_then(|field| field.env).filter(|_| !inside);
     names.push(Name { parts: parts.to_vec(), field, inside, exact, section });
-}
-
-/// Whether a leaf's type, as the user wrote it, is a map.
-fn is_map(ty: &str) -> bool {
-    let name = ty.split('<').next().unwrap_or(ty).trim();
-    name.ends_with("Map")
 }
 
 /// `max-size`, `maxSize` and `max_size` → `MAX_SIZE`; `HTTPPort` → `HTTP_PORT`.

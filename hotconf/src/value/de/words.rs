@@ -150,6 +150,9 @@ pub(crate) fn excerpted(doc: &Document, node: u32) -> Option<String> {
     let before = text.get(line_start..key)?;
     let between = text.get(key..start)?;
     let value = text.get(start..end)?;
+    // The keys of a dotted path stand before its last one.
+    let dotted = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let before = if before.ends_with('.') { before.trim_end_matches(dotted) } else { before };
     let plain = before.chars().all(|c| c.is_whitespace() || matches!(c, '-' | '[' | '{' | '"' | '\''));
     let lone = !between.contains('#') && !between.contains("/*");
     if !plain || !lone || value.contains(['\n', '\r']) || value.chars().count() > SHOWN {

@@ -1,0 +1,137 @@
+//! Fields that apply on restart: what runs stays, what is desired waits, and both pass the checks.
+
+use crate::support::drain;
+use hotconf::{Event, Events, Format, Hot, HotConf, Inline, InlineHandle};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, HotConf)]
+#[hotconf(check = fits)]
+struct App {
+    #[hotconf(default = 80, restart)]
+    port: u16,
+    #[hotconf(default = 1)]
+    workers: u16,
+    #[hotconf(nested, restart)]
+    pool: Pool,
+    #[hotconf(nested)]
+    listeners: BTreeMap<String, Listener>,
+    #[hotconf(nested)]
+    list: Vec<Listener>,
+    #[hotconf(nested)]
+    kind: Kind,
+    #[hotconf(nested)]
+    maybe: Option<Listener>,
+}
+
+#[derive(Clone, Debug, PartialEq, HotConf)]
+struct Pool {
+    #[hotconf(default = 1)]
+    min: u8,
+    #[hotconf(default = 9)]
+    max: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, HotConf)]
+struct Listener {
+    #[hotconf(default = 1, restart)]
+    port: u16,
+    #[hotconf(default = 1)]
+    backlog: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, HotConf)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Kind {
+    Off,
+    On {
+        #[hotconf(restart)]
+        at: u16,
+        #[hotconf(default = 1)]
+        n: u16,
+    },
+    More(Listener),
+}
+
+fn fits(app: &App) -> Result<(), String> {
+    if app.workers > app.port { Err("more workers than ports".into()) } else { Ok(()) }
+}
+
+fn live(text: &str) -> (Hot<App>, InlineHandle, Events) {
+    let (source, handle) = Inline::channel("app.toml", Format::Toml, text);
+    let config = Hot::builder().source(source).blocking_start().unwrap_or_else(|e| panic!("{e:?}"));
+    let events = config.events();
+    (config, handle, events)
+}
+
+const OFF: &str = "kind.type = 'off'\n";
+
+#[test]
+fn a_section_that_applies_on_restart_stays_as_a_whole() {
+    let (config, handle, _) = live(&format!("{OFF}pool.min = 2"));
+    handle.set(format!("{OFF}pool = {{ min = 3, max = 4 }}\nworkers = 7"));
+    config.blocking_reload().unwrap();
+    let now = config.snapshot();
+    assert_eq!((now.pool.min, now.pool.max, now.workers), (2, 9, 7));
+    assert_eq!(config.pending(), ["pool.min", "pool.max"]);
+}
+
+#[test]
+fn an_entry_keeps_the_first_value_that_it_had() {
+    let (config, handle, _) = live(&format!("{OFF}listeners.a.port = 1"));
+    let ports = || config.load().listeners.values().map(|l| (l.port, l.backlog)).collect::<Vec<_>>();
+    handle.set(format!("{OFF}listeners = {{ a = {{ port = 2 }}, b = {{ port = 3 }} }}"));
+    config.blocking_reload().unwrap();
+    assert_eq!(ports(), [(1, 1), (3, 1)], "the new entry takes its first value");
+    handle.set(format!("{OFF}listeners = {{ a = {{ port = 2 }}, b = {{ port = 4, backlog = 9 }} }}"));
+    config.blocking_reload().unwrap();
+    assert_eq!(ports(), [(1, 1), (3, 9)], "and keeps it");
+    assert_eq!(config.pending(), ["listeners"]);
+    handle.set(format!("{OFF}listeners.b = {{ port = 3 }}"));
+    config.blocking_reload().unwrap();
+    assert_eq!(ports(), [(3, 1)]);
+    assert!(config.pending().is_empty(), "{:?}", config.pending());
+}
+
+#[test]
+fn below_a_list_an_option_and_an_enum_it_stays_too() {
+    let text = "kind = { type = 'on', at = 1 }\nlist = [{ port = 1 }]\nmaybe = { port = 1 }";
+    let (config, handle, _) = live(text);
+    handle.set(text.replace("= 1", "= 2"));
+    config.blocking_reload().unwrap();
+    let now = config.snapshot();
+    assert_eq!(now.kind, Kind::On { at: 1, n: 1 });
+    assert_eq!((now.list[0].port, now.maybe.as_ref().map(|l| l.port)), (1, Some(1)));
+    assert_eq!(config.pending(), ["list", "kind.at", "maybe.port"]);
+    handle.set("kind = { type = 'more', port = 7 }");
+    config.blocking_reload().unwrap();
+    assert_eq!(config.load().kind, Kind::More(Listener { port: 7, backlog: 1 }), "another variant is new");
+    handle.set("kind = { type = 'more', port = 8, backlog = 2 }");
+    config.blocking_reload().unwrap();
+    assert_eq!(config.load().kind, Kind::More(Listener { port: 7, backlog: 2 }));
+}
+
+#[test]
+fn where_only_what_would_run_fails_a_check_the_whole_change_waits() {
+    let (config, handle, mut events) = live(OFF);
+    handle.set(format!("{OFF}port = 1000\nworkers = 500"));
+    config.blocking_reload().unwrap();
+    let now = config.snapshot();
+    assert_eq!(
+        (now.port, now.workers, now.version()),
+        (80, 1, 1),
+        "500 workers do not fit the port that runs"
+    );
+    assert_eq!(config.pending(), ["port", "workers"]);
+    let told = drain(&mut events, Duration::from_millis(200));
+    assert!(
+        matches!(told.as_slice(), [Event::RestartRequired(r)] if r.paths() == ["port", "workers"]),
+        "{told:#?}"
+    );
+    handle.set(format!("{OFF}port = 10\nworkers = 500"));
+    assert!(config.blocking_reload().is_err(), "what is desired fails by itself");
+    handle.set(format!("{OFF}port = 1000\nworkers = 50"));
+    config.blocking_reload().unwrap();
+    assert_eq!((config.load().port, config.load().workers), (80, 50), "what can apply applies");
+    assert_eq!(config.pending(), ["port"]);
+}
