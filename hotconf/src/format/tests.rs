@@ -17,7 +17,6 @@ pub(super) fn refusals(format: Format, text: impl AsRef<[u8]>) -> Vec<String> {
     problems
         .iter()
         .map(|problem| {
-            let problem = Problem { path: String::new(), ..problem.clone() };
             problem.to_string().trim_start_matches("doc").trim_start_matches(':').trim_start().to_owned()
         })
         .collect()
@@ -171,7 +170,7 @@ fn every_problem_of_a_document_is_told() {
     let toml = refusals(Format::Toml, "a = \nb = 1\nb = 2\nc = [1, 2\nd = x\n");
     assert!(toml.len() >= 3 && toml[0].starts_with("1:") && toml[1].starts_with("3:"), "{toml:?}");
     let yaml = refusals(Format::Yaml, "a: .inf\nb: {c: 1, c: 2}\nd: 1e999\n");
-    assert_eq!(yaml.iter().map(|line| &line[..2]).collect::<Vec<_>>(), ["`a", "2:", "`d"]);
+    assert_eq!(yaml.iter().map(|line| &line[..2]).collect::<Vec<_>>(), ["1:", "2:", "3:"]);
 }
 
 #[test]

@@ -190,7 +190,8 @@ impl<'t> Loader<'t> {
             }
             Fallback::Required => {
                 let de = De::new(self.nothing, self.reparse);
-                (de, Self::guarded(at, &read, de))
+                // Whatever the type says of nothing, a secret for one: there is nothing.
+                (de, Self::guarded(at, &read, de).map_err(|_| LeafError::missing()))
             }
         };
         match result {

@@ -127,7 +127,7 @@ fn untyped_text_for_a_list_is_one_toml_value() {
 #[test]
 fn no_problem_shows_a_secret() {
     let wrong_type = load::<App>(&tree(&table(vec![("token", 271_828.into())]))).0.unwrap_err();
-    assert_eq!(wrong_type[0].message(), "invalid value (not shown: secret)");
+    assert_eq!(wrong_type[0].message(), "expected a string (the value is not shown: secret)");
     let by_check = table(vec![("workers", 13.into()), ("token", "hunter2".into())]);
     let refused = load::<App>(&tree(&by_check)).0.unwrap_err();
     assert_eq!(refused[0].kind(), ProblemKind::Check);

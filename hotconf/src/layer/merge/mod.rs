@@ -75,8 +75,12 @@ pub(crate) fn merge(docs: &[Layered], schema: &'static Schema, policy: Policy) -
 /// The first of each path and place.
 fn once(mut problems: Vec<Problem>) -> Vec<Problem> {
     if problems.len() > 1 {
-        let mut seen: HashSet<(String, Option<Origin>)> = HashSet::with_capacity(problems.len());
-        problems.retain(|p| seen.insert((p.path.clone(), p.origin.clone())));
+        let mut seen: HashSet<(String, Option<Origin>, String)> = HashSet::with_capacity(problems.len());
+        problems.retain(|p| {
+            // Without a path it is the message that tells one from another.
+            let message = if p.path.is_empty() { p.message.clone() } else { String::new() };
+            seen.insert((p.path.clone(), p.origin.clone(), message))
+        });
     }
     problems
 }
