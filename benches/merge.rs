@@ -58,7 +58,8 @@ impl OneKey {
     fn new(lower: &str, upper: impl Fn(u64) -> String) -> Self {
         let texts = [upper(7), upper(8)];
         let updates = [parsed(&texts[0]), parsed(&texts[1])];
-        let mut new = Self { bench: Bench::new(vec![parsed(lower), updates[0].clone()]), texts, updates, turn: 0 };
+        let mut new =
+            Self { bench: Bench::new(vec![parsed(lower), updates[0].clone()]), texts, updates, turn: 0 };
         for expected in [8, 7] {
             new.known();
             assert_eq!(new.bench.value().s07.limit, expected);
@@ -110,7 +111,8 @@ fn main() {
         ],
     );
     print_instructions("two layers", &[("tables merged by hand", 10), ("hotconf, two layers", 10)]);
-    let cases = ["one key, document at hand", "one key, small upper document", "one key, 1 000 leaves parsed again"];
+    let cases =
+        ["one key, document at hand", "one key, small upper document", "one key, 1 000 leaves parsed again"];
     compare(
         "one key changed in the upper of two layers",
         25,

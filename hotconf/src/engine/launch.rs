@@ -192,12 +192,7 @@ async fn drive<T: HotConf>(
         let applied = Verdict::Applied { version: 1 };
         drop(source.orders.send(Order::Settled(offer.cursor.clone(), applied)));
     }
-    let base = Arc::new(Base {
-        start,
-        desired: None,
-        tree: running.0.meta.tree.clone(),
-        running,
-    });
+    let base = Arc::new(Base { start, desired: None, tree: running.0.meta.tree.clone(), running });
     let driver = Driver::new(
         plan,
         topic.clone(),

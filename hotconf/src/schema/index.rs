@@ -84,9 +84,13 @@ impl Index {
         {
             return &leaf.path;
         }
-        self.tables().sections.iter().rev().find(|section| section.numbers == *numbers).map_or("", |s| &s.path)
+        self.tables()
+            .sections
+            .iter()
+            .rev()
+            .find(|section| section.numbers == *numbers)
+            .map_or("", |s| &s.path)
     }
-
 }
 
 impl Tables {
