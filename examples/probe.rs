@@ -112,10 +112,7 @@ async fn follow(
 fn line_of(event: &Event) -> Option<Value> {
     match event {
         Event::Rejected(error) => Some(json!({ "ev": "rejected", "error": error.to_string() })),
-        Event::SourceDown(down) => {
-            let error = format!("{}: {}", down.source(), down.error());
-            Some(json!({ "ev": "rejected", "error": error }))
-        }
+        Event::SourceDown(down) => Some(json!({ "ev": "rejected", "error": down.error().to_string() })),
         Event::Warning(warning) => Some(json!({ "ev": "warning", "warning": warning.to_string() })),
         Event::Lagged(lost) => {
             Some(json!({ "ev": "warning", "warning": format!("{lost} events were lost") }))

@@ -13,6 +13,7 @@ use crate::subscribe::{Change, Hub, Subscription, Topic, Watch, blocking};
 use crate::view::View;
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -136,8 +137,10 @@ impl<T: HotConf> Hot<T> {
         self.shared.topic.registry.watch(&self.shared.topic.core, field)
     }
 
-    /// Follows what `select` makes of the configuration; it is called for each version, on the engine's
-    /// thread, and shall be short.
+    /// Follows what `select` makes of the configuration.
+    ///
+    /// `select` is called on the reader's side: here and now, and when the reader asks for the next value,
+    /// once for all versions that came meanwhile. The engine never runs it. A panic in it is the reader's.
     pub fn watch_with<Out, F>(&self, select: F) -> Watch<Out>
     where
         Out: Clone + PartialEq + Send + Sync + 'static,
@@ -240,7 +243,10 @@ impl<T: HotConf> Hot<T> {
     /// What still ran when the grace was over; no version installs in that case either.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), Error> {
         match &self.shared.remote {
-            Some(remote) => remote.shutdown(grace, self.shared.topic.registry.calm()).await,
+            Some(remote) => {
+                let calm = self.close();
+                remote.shutdown(grace, calm).await
+            }
             None => Ok(()),
         }
     }
@@ -252,7 +258,16 @@ impl<T: HotConf> Hot<T> {
     /// As `shutdown`; and [`Error::is_usage`] inside an async task.
     pub fn blocking_shutdown(&self, grace: Duration) -> Result<(), Error> {
         blocking::refuse_in_async()?;
-        blocking::block_on(self.shutdown(grace))
+        match &self.shared.remote {
+            Some(remote) => remote.blocking_shutdown(grace, self.close()),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends every subscription here and now; the future ends when no callback runs any more.
+    fn close(&self) -> impl Future<Output = ()> + Send + use<T> {
+        self.shared.topic.close();
+        self.shared.topic.registry.calm()
     }
 
     /// A handle that keeps nothing alive: for closures that the configuration itself owns.

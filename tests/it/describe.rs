@@ -124,7 +124,10 @@ fn the_json_schema_says_what_is_known() {
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(schema["required"], serde_json::json!(["store"]));
     let p = &schema["properties"];
-    assert_eq!(p["retries"], serde_json::json!({"type": "integer", "default": 3, "minimum": 1, "maximum": 10}));
+    assert_eq!(
+        p["retries"],
+        serde_json::json!({"type": "integer", "default": 3, "minimum": 1, "maximum": 10})
+    );
     assert_eq!(p["ratio"]["exclusiveMaximum"], 1.0);
     assert_eq!(p["name"]["type"], serde_json::json!(["string", "null"]));
     assert_eq!(p["on"]["default"], true);

@@ -3,6 +3,7 @@
 
 use crate::support::{Dir, Pair, pair, replace};
 use hotconf::{File, Hot};
+use std::future::Future;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -165,5 +166,66 @@ fn cancelling_the_users_token_stops_everything() {
         replace(&path, &pair(2));
         config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
         assert_eq!(config.load().a, 1);
+    });
+}
+
+#[test]
+fn a_start_that_is_cancelled_leaves_nothing() {
+    alone("a_start_that_is_cancelled_leaves_nothing", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let (threads_before, descriptors_before) = (threads(), descriptors());
+        for turn in 0..20 {
+            let mut start = Box::pin(Hot::<Pair>::builder().source(File::new(&path)).start());
+            let waker = std::task::Waker::noop();
+            let mut cx = std::task::Context::from_waker(waker);
+            let polled = start.as_mut().poll(&mut cx);
+            std::thread::sleep(Duration::from_micros(100 * turn));
+            drop((start, polled));
+        }
+        until("nothing left", || {
+            threads() == threads_before && descriptors() == descriptors_before && watches() == (0, 0)
+        });
+    });
+}
+
+#[test]
+fn a_shutdown_beside_another_configuration_gives_its_watches_back() {
+    alone("a_shutdown_beside_another_configuration_gives_its_watches_back", || {
+        let dir = Dir::new();
+        dir.file("app.toml", &pair(1));
+        let stays = start(&dir);
+        let before = watches();
+        for n in 0..10 {
+            let other = Dir::new();
+            other.file("app.toml", &pair(n));
+            let config = start(&other);
+            assert!(watches().1 > before.1);
+            config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+            // At once: what `Ok` says is true when it is said.
+            assert_eq!(watches(), before);
+        }
+        assert_eq!(stays.load().a, 1);
+    });
+}
+
+#[test]
+fn when_shutdown_returns_the_threads_are_gone() {
+    alone("when_shutdown_returns_the_threads_are_gone", || {
+        let dir = Dir::new();
+        dir.file("app.toml", &pair(1));
+        let before = threads();
+        for _ in 0..20 {
+            let config = start(&dir);
+            let others: Vec<_> = (0..3)
+                .map(|_| {
+                    let config = config.clone();
+                    std::thread::spawn(move || config.blocking_shutdown(Duration::from_secs(5)))
+                })
+                .collect();
+            config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+            others.into_iter().for_each(|o| o.join().expect("no panic").expect("calm"));
+            until("nothing left", || threads() == before);
+        }
     });
 }

@@ -2,15 +2,20 @@
 
 mod derive;
 mod describe;
+mod events;
+mod hostile;
 mod layers;
 mod lifecycle;
 mod load;
+#[cfg(unix)]
+mod probe;
 mod promises;
 mod restart;
 mod runtimes;
 mod saves;
 mod set;
 mod shop;
+mod shutdown;
 mod structure;
 mod support;
 mod updates;

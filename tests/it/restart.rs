@@ -118,7 +118,11 @@ fn where_only_what_would_run_fails_a_check_the_whole_change_waits() {
     handle.set(format!("{OFF}port = 1000\nworkers = 500"));
     settle(&config).unwrap();
     let now = config.snapshot();
-    assert_eq!((now.port, now.workers, now.version()), (80, 1, 1), "500 workers do not fit the port that runs");
+    assert_eq!(
+        (now.port, now.workers, now.version()),
+        (80, 1, 1),
+        "500 workers do not fit the port that runs"
+    );
     assert_eq!(config.pending(), ["port", "workers"]);
     let told = drain(&mut events, Duration::from_millis(200));
     assert!(

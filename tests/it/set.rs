@@ -106,7 +106,12 @@ fn what_is_wrong_is_told_by_kind_and_nothing_is_set() {
     assert!(error.is_check() && error.path() == "pool", "{error}");
     let error = app.set("pool", Pool { min: 5, max: 1 }).unwrap_err();
     assert!(error.is_check(), "{error}");
-    for (path, hint) in [("nubmer", "`number`"), ("pool.mni", "`pool.min`"), ("max", "pool.max"), ("map.x.mni", "`map.x.min`")] {
+    for (path, hint) in [
+        ("nubmer", "`number`"),
+        ("pool.mni", "`pool.min`"),
+        ("max", "pool.max"),
+        ("map.x.mni", "`map.x.min`"),
+    ] {
         let error = app.set(path, 1).unwrap_err();
         assert!(error.is_unknown_path() && error.to_string().contains(hint), "{path}: {error}");
     }

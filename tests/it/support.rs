@@ -1,6 +1,6 @@
 //! What the behaviour tests share: a small configuration, a directory of its own, and waiting for events.
 
-use hotconf::{Event, Events, File, Hot, HotConf};
+use hotconf::{Event, Events, File, Hot, HotConf, Inline, InlineHandle};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -98,4 +98,28 @@ pub(crate) fn drain(events: &mut Events, quiet: Duration) -> Vec<Event> {
         seen.push(event);
     }
     seen
+}
+
+/// Two numbers.
+#[derive(Clone, Debug, HotConf)]
+pub struct Small {
+    #[hotconf(default = 1, range = "0..=1000000")]
+    pub n: u64,
+    #[hotconf(default = 1)]
+    pub other: u64,
+}
+
+/// A configuration that a test sets by hand.
+pub fn by_hand<T: HotConf>(text: &str) -> (Hot<T>, InlineHandle) {
+    let (source, handle) = Inline::channel("app.toml", hotconf::Format::Toml, text);
+    (Hot::builder().source(source).blocking_start().expect("the first load"), handle)
+}
+
+/// Waits, with patience for a busy machine.
+pub fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }

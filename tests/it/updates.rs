@@ -351,3 +351,26 @@ fn every_way_to_follow_takes_every_kind_of_token() {
     assert_eq!(config.explain_field(All::FIELDS.inner).len(), 2);
     assert_eq!(config.explain_field(All::FIELDS.entries.key("a"))[0].path(), "entries.a.a");
 }
+
+#[test]
+fn a_null_and_a_missing_key_are_two_things_where_an_option_has_a_default() {
+    #[derive(Clone, Debug, HotConf)]
+    struct App {
+        #[hotconf(default = 1)]
+        workers: Option<u8>,
+        #[hotconf(default = 2)]
+        plain: u8,
+    }
+    let (source, handle) = Inline::channel("app.json", Format::Json, "{}");
+    let config = Hot::<App>::builder().source(source).blocking_start().unwrap();
+    for (text, expected) in [
+        (r#"{"workers": null, "plain": null}"#, (None, 2)),
+        (r#"{"workers": 3, "plain": 3}"#, (Some(3), 3)),
+        (r#"{"workers": null}"#, (None, 2)),
+        ("{}", (Some(1), 2)),
+    ] {
+        handle.set(text);
+        settle(&config).unwrap();
+        assert_eq!((config.load().workers, config.load().plain), expected, "{text}");
+    }
+}

@@ -7,12 +7,12 @@ use super::launch::named;
 use super::pull::{Answer, Arrival, Order};
 use super::race::{Either, race};
 use super::remote::Command;
-use super::workers::Workers;
+use super::teller::Teller;
 use crate::control::{Control, Effect, Input, Judged, Pending};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
-use crate::observe::{Board, Bus, Event, SourceDown, SourceState, Warning, trace};
+use crate::observe::{Board, Event, SourceDown, SourceState, Warning, trace};
 use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
 use crate::subscribe::{Job, Pool, Report, Topic};
 use crate::value::Layered;
@@ -61,7 +61,7 @@ impl Handle {
 #[derive(Clone)]
 pub(crate) struct Offer {
     docs: Arc<[Layered]>,
-    cursor: Cursor,
+    pub(crate) cursor: Cursor,
 }
 
 impl Offer {
@@ -92,11 +92,10 @@ pub(crate) struct Driver<T: HotConf> {
     pub(super) plan: Plan,
     pub(super) topic: Arc<Topic<T>>,
     pub(super) board: Arc<Board>,
-    bus: Arc<Bus>,
-    workers: Arc<Workers>,
+    teller: Teller,
     arrivals: mpsc::Receiver<Arrival>,
     commands: mpsc::UnboundedReceiver<Command>,
-    warned: mpsc::UnboundedReceiver<(usize, String)>,
+    warned: mpsc::Receiver<(usize, String)>,
     report: Report,
     group: Arc<Group>,
     token: CancellationToken,
@@ -114,11 +113,11 @@ impl<T: HotConf> Driver<T> {
     pub(crate) fn new(
         plan: Plan,
         topic: Arc<Topic<T>>,
-        (board, bus, workers): (Arc<Board>, Arc<Bus>, Arc<Workers>),
+        (board, teller): (Arc<Board>, Teller),
         (arrivals, commands, warned): (
             mpsc::Receiver<Arrival>,
             mpsc::UnboundedReceiver<Command>,
-            mpsc::UnboundedReceiver<(usize, String)>,
+            mpsc::Receiver<(usize, String)>,
         ),
         (group, token, report): (Arc<Group>, CancellationToken, Report),
         (base, control): (Arc<Base<T>>, Control<Offer>),
@@ -127,8 +126,7 @@ impl<T: HotConf> Driver<T> {
             plan,
             topic,
             board,
-            bus,
-            workers,
+            teller,
             arrivals,
             commands,
             warned,
@@ -147,6 +145,7 @@ impl<T: HotConf> Driver<T> {
     /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
     pub(crate) async fn run(mut self, warnings: Vec<Warning>, started: impl FnOnce()) {
         self.warn_of(warnings);
+        self.hear_warnings();
         started();
         let token = self.token.clone();
         while let Some(woken) = token.run_until_cancelled(self.woken()).await {
@@ -163,7 +162,7 @@ impl<T: HotConf> Driver<T> {
         }
         self.board.stop();
         self.topic.close();
-        self.bus.close();
+        self.teller.bus.close();
     }
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
@@ -213,10 +212,18 @@ impl<T: HotConf> Driver<T> {
             answers.push(answer);
         }
         if let Some(result) = self.reload().await {
+            self.hear_warnings();
             for answer in answers {
                 // Who asked may have gone.
                 drop(answer.send(result.clone()));
             }
+        }
+    }
+
+    /// Tells what sources have warned of by now: whoever is answered next has been told.
+    fn hear_warnings(&mut self) {
+        while let Ok((source, text)) = self.warned.try_recv() {
+            self.warn_from(source, text);
         }
     }
 
@@ -247,13 +254,19 @@ impl<T: HotConf> Driver<T> {
         if self.token.is_cancelled() {
             return None;
         }
-        if let Some(late) = waiting.iter().min() {
-            let problem =
-                Problem::new(ProblemKind::Unreadable, "", format!("gave no answer within {RELOAD:?}"));
-            let error =
-                Error::problems_in("this reload", vec![named(problem, &self.plan.sources[*late].name)]);
+        if !waiting.is_empty() {
+            let late = |source: usize| {
+                let message = format!("gave no answer within {RELOAD:?}");
+                named(Problem::new(ProblemKind::Unreadable, "", message), &self.plan.sources[source].name)
+            };
+            let mut waiting: Vec<usize> = waiting.into_iter().collect();
+            waiting.sort_unstable();
+            let error = Error::problems_in("this reload", waiting.into_iter().map(late).collect());
             return Some(Err(error.keeping(self.version())));
         }
+        // A source that panicked was not asked: what it holds now, nobody knows.
+        let mut gone = (0..self.plan.sources.len()).filter(|s| self.plan.sources[*s].gone);
+        let refusal = refusal.or_else(|| gone.find_map(|source| self.board.error_of(source)));
         Some(refusal.map_or_else(|| Ok(self.version()), Err))
     }
 
@@ -347,6 +360,10 @@ impl<T: HotConf> Driver<T> {
                     }
                 },
                 Effect::Accept { sources } => {
+                    // Asked once more: judging may have taken its time, and off means off.
+                    if self.token.is_cancelled() {
+                        return None;
+                    }
                     if let Some(candidate) = accepted.take() {
                         let verdict = self.install(candidate);
                         self.accepted(&sources, &offers, &verdict);
@@ -366,8 +383,8 @@ impl<T: HotConf> Driver<T> {
         let (base, policy) = (self.base.clone(), self.plan.policy);
         let long = T::SCHEMA.foreign || stack.bytes() > LONG;
         let name = self.plan.name.clone();
-        let work = on_worker_if(long, &self.workers, &self.report, move || {
-            trace::stage(&name, "load", || judge(&base, stack, policy))
+        let work = on_worker_if(long, &self.teller, &self.report, move || {
+            trace::load(&name, || judge(&base, stack, policy))
         });
         self.token.run_until_cancelled(work).await
     }
@@ -378,22 +395,15 @@ impl<T: HotConf> Driver<T> {
     }
 
     pub(super) fn tell(&self, event: Event) {
-        trace::event(&self.plan.name, &event);
-        tell(&self.bus, &self.workers, &event);
+        self.teller.tell(&event);
     }
-}
-
-/// Hands an event to everybody who listens.
-pub(crate) fn tell(bus: &Bus, workers: &Arc<Workers>, event: &Event) {
-    // A listener's panics are contained, and of its lateness nobody could be told but itself.
-    bus.tell(event, |run| workers.submit(run));
 }
 
 /// Runs `work` on a worker, or in place where it is short and runs no code of the user. A panic in it
 /// is a refusal.
 pub(crate) async fn on_worker_if<C: Send + 'static>(
     away: bool,
-    workers: &Arc<Workers>,
+    teller: &Teller,
     report: &Report,
     work: impl FnOnce() -> Result<C, Refused> + Send + 'static,
 ) -> Result<C, Refused> {
@@ -407,13 +417,14 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
         return work();
     }
     let (done, finished) = oneshot::channel();
-    let run = Box::new(move || {
+    // Counted: a shutdown abandons the load, and says so if a check or a `Deserialize` does not return.
+    let run = teller.calls.counted(move || {
         // Who asked may have been cancelled meanwhile.
         drop(done.send(work()));
     });
     let job = Job { name: Arc::from("loading the new configuration"), report: report.clone(), run };
     // A job that is not taken is dropped, and its end of the channel with it.
-    drop(Pool::submit(&**workers, job));
+    drop(Pool::submit(&*teller.workers, job));
     finished.await.unwrap_or_else(|_| {
         let message = "loading it was cut short by a shutdown";
         Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })

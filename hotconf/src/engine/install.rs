@@ -6,7 +6,7 @@ use super::driver::{Driver, Offer};
 use super::judge::{Base, Candidate};
 use crate::error::{Error, Problem};
 use crate::load::HotConf;
-use crate::observe::{Applied, Board, Event, RestartRequired, SourceState, SourceUp, Warning};
+use crate::observe::{Applied, Board, Event, RestartRequired, SourceState, SourceUp, Warning, trace};
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::source::Verdict;
 use std::sync::atomic::Ordering;
@@ -40,8 +40,10 @@ impl<T: HotConf> Driver<T> {
         let verdict = if moved {
             self.board.installed(Instant::now());
             Board::count(&self.board.applied);
-            self.topic.install(&after, candidate.moved.as_slice());
-            self.topic.tell(&before, &after, candidate.moved.as_slice());
+            trace::publish(&self.plan.name, after.version(), || {
+                self.topic.install(&after, candidate.moved.as_slice());
+                self.topic.tell(&before, &after, candidate.moved.as_slice());
+            });
             Verdict::Applied { version: after.version() }
         } else {
             // Same values, newer places: lines may have shifted.

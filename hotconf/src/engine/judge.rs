@@ -71,6 +71,7 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
         loaded => {
             problems.extend(loaded.err().into_iter().flatten());
             layer::add_hides(&mut problems, &stack, T::SCHEMA);
+            layer::tell_missing(&mut problems, &merged.warnings, &stack);
             Err(Refused { problems, decoded })
         }
     }
@@ -90,6 +91,7 @@ pub(crate) fn judge<T: HotConf>(
     problems.extend(updated.err().into_iter().flatten());
     if !problems.is_empty() {
         layer::add_hides(&mut problems, &stack, T::SCHEMA);
+        layer::tell_missing(&mut problems, &merged.warnings, &stack);
         return Err(Refused { problems, decoded });
     }
     let running = hold_back(base, &desired, &tree);

@@ -1,23 +1,23 @@
 //! Brings a configuration to life: pulls every source once, loads, and hands over to the driver.
 
-use super::driver::{Driver, Handle, LONG, Offer, Plan, on_worker_if, stack_of, tell};
+use super::driver::{Driver, Handle, LONG, Offer, Plan, on_worker_if, stack_of};
 use super::judge::{self, Base, Refused};
-use super::pull::{Answer, Arrival, pull};
+use super::pull::{Answer, Arrival, Order, pull};
 use super::remote::Remote;
-use super::workers::Workers;
+use super::teller::Teller;
 use super::{Engine, OneShot};
 use crate::control::Control;
 use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
-use crate::observe::{Board, Bus, Event, Listener, Warning, trace};
+use crate::observe::{Board, Bus, Listener, Warning};
 use crate::origin::Origin;
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::schema::Index;
-use crate::source::{Context, Group, Services, Source, Update};
+use crate::source::{Activity, Context, Group, Services, Source, Update, Verdict};
 use crate::subscribe::blocking::{self, Wait};
-use crate::subscribe::{Hub, Report, Topic, Trouble};
-use crate::sync::lock;
+use crate::subscribe::{Hub, Report, Topic, contained};
+use crate::sync::{later, lock};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +36,16 @@ pub(crate) struct Setup {
     pub(crate) token: CancellationToken,
 }
 
+/// How many warnings of sources may wait for the driver.
+const WARNINGS: usize = 256;
+
+/// What reaches a driver: answers, commands, and warnings by the number of their source.
+type Channels = (
+    mpsc::Receiver<Arrival>,
+    mpsc::UnboundedReceiver<super::remote::Command>,
+    mpsc::Receiver<(usize, String)>,
+);
+
 /// A configuration that runs.
 pub(crate) struct Started<T> {
     pub(crate) topic: Arc<Topic<T>>,
@@ -51,16 +61,16 @@ pub(crate) async fn launch<T: HotConf>(setup: Setup) -> Result<Started<T>, Error
     let (commands_in, commands) = mpsc::unbounded_channel();
     let ended = CancellationToken::new();
     let (reply, started) = oneshot::channel();
-    let board = Arc::new(Board::new(
-        setup.sources.iter().map(|s| Arc::from(&*s.describe())).collect(),
-        Instant::now(),
-    ));
+    let (names, activities): (Vec<Arc<str>>, Vec<Arc<Activity>>) =
+        setup.sources.iter().enumerate().map(|(n, s)| (name_of(n, &**s), Arc::default())).unzip();
+    let board = Arc::new(Board::new(names.clone(), activities, Instant::now()));
     let bus = Arc::new(Bus::new(setup.events, setup.listeners.clone()));
+    let (teller, report) = Teller::new(setup.name.clone(), bus, engine.workers.clone());
     let task = begin::<T>(
         setup,
+        names,
         Arc::clone(&engine.services),
-        engine.workers.clone(),
-        (board.clone(), bus.clone()),
+        (board.clone(), teller.clone(), report.clone()),
         commands,
         reply,
     );
@@ -81,7 +91,8 @@ pub(crate) async fn launch<T: HotConf>(setup: Setup) -> Result<Started<T>, Error
         }
     };
     giving_up.disarm();
-    Ok(Started { topic, remote: Remote::new(token, commands_in, board, bus, ended, engine) })
+    let remote = Remote::new((token, ended), commands_in, board, (teller, report), engine);
+    Ok(Started { topic, remote })
 }
 
 /// After a start that failed: nothing of it is left when the error is returned.
@@ -92,49 +103,76 @@ async fn stop(engine: Arc<Engine>, ended: &CancellationToken) {
     }
 }
 
+/// What a source is called; its own code may panic.
+fn name_of(number: usize, source: &dyn Source) -> Arc<str> {
+    contained(|| Arc::from(&*source.describe())).unwrap_or_else(|_| format!("source {}", number + 1).into())
+}
+
+/// The life of a configuration: sources, first load, driver. When it ends, every source is gone.
 async fn begin<T: HotConf>(
     setup: Setup,
+    names: Vec<Arc<str>>,
     services: Arc<super::EngineServices>,
-    workers: Arc<Workers>,
-    (board, bus): (Arc<Board>, Arc<Bus>),
+    told: (Arc<Board>, Teller, Report),
     commands: mpsc::UnboundedReceiver<super::remote::Command>,
     reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
 ) {
     let Setup { name, sources, policy, startup, poll, max_bytes, token, .. } = setup;
     let group = Group::new();
-    let (arrivals_in, mut arrivals) = mpsc::channel(sources.len().max(1) * 2);
-    let (warn, warned) = mpsc::unbounded_channel();
+    let (arrivals_in, arrivals) = mpsc::channel(sources.len().max(1) * 2);
+    let (warn, warned) = mpsc::channel(WARNINGS);
     let mut handles = Vec::with_capacity(sources.len());
-    for (index, source) in sources.into_iter().enumerate() {
+    let mut tasks = Vec::with_capacity(sources.len());
+    for ((index, source), source_name) in sources.into_iter().enumerate().zip(names) {
         let source_token = token.child_token();
         let warn = warn.clone();
         let cx = Context::new(
             services.clone(),
             source_token.clone(),
             group.clone(),
-            // The driver reads them one by one and tells each once; it may be gone already.
-            Arc::new(move |text| drop(warn.send((index, text)))),
+            // The driver reads them one by one and tells each once. It may be gone already, or a source may
+            // warn without end: what has no room is lost, and there is enough to see by then.
+            Arc::new(move |text| drop(warn.try_send((index, text)))),
             T::SCHEMA,
             poll,
             max_bytes,
-        );
+        )
+        .counting(told.0.activity(index));
         let (orders_in, orders) = mpsc::unbounded_channel();
         handles.push(Handle {
-            name: Arc::from(&*source.describe()),
-            live: source.is_live(),
+            name: source_name,
+            live: contained(|| source.is_live()).unwrap_or(true),
             orders: orders_in,
             gone: false,
         });
-        tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token));
+        tasks.push(tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token)));
     }
     drop(arrivals_in);
     let plan = Plan { name, sources: handles, policy };
+    drive(plan, startup, told, (arrivals, commands, warned), (group, token.clone()), reply).await;
+    // However it ended: nothing of it goes on.
+    token.cancel();
+    for task in tasks {
+        // A panic of a source was told by its task, as the source's end.
+        let _ = task.await;
+    }
+}
+
+/// The first load, and then the driver until its end.
+async fn drive<T: HotConf>(
+    plan: Plan,
+    startup: Duration,
+    (board, teller, report): (Arc<Board>, Teller, Report),
+    (mut arrivals, commands, warned): Channels,
+    (group, token): (Arc<Group>, CancellationToken),
+    reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
+) {
+    let policy = plan.policy;
     let answers = first_answers(&plan.sources, &mut arrivals, startup);
     let Some(answers) = token.run_until_cancelled(answers).await else { return };
     let (offers, problems) = take(answers, &plan.sources, &board);
     let stack = stack_of(&offers, &plan.sources);
-    let report = reporter(bus.clone(), workers.clone(), plan.name.clone());
-    let judged = judge_first::<T>(stack, policy, &workers, &report);
+    let judged = judge_first::<T>(stack, policy, &teller, &report);
     let Some(judged) = token.run_until_cancelled(judged).await else { return };
     let candidate = match judged {
         Ok(candidate) if problems.is_empty() => candidate,
@@ -147,8 +185,13 @@ async fn begin<T: HotConf>(
     board.decoded.fetch_add(candidate.decoded, std::sync::atomic::Ordering::Relaxed);
     let start = T::SCHEMA.waits().then(|| Arc::new((*candidate.desired).clone()));
     let (running, warnings) = first_snapshot::<T>(candidate);
-    let hub = Hub::new(workers.clone(), report.clone(), token.clone());
+    let hub = Hub::new(teller.workers.clone(), report.clone(), token.clone(), teller.calls.clone());
     let topic = Topic::new(running.clone(), T::SCHEMA.len, hub);
+    for (source, offer) in plan.sources.iter().zip(&offers) {
+        // One that has ended meanwhile need not be told.
+        let applied = Verdict::Applied { version: 1 };
+        drop(source.orders.send(Order::Settled(offer.cursor.clone(), applied)));
+    }
     let base = Arc::new(Base {
         start,
         desired: None,
@@ -158,7 +201,7 @@ async fn begin<T: HotConf>(
     let driver = Driver::new(
         plan,
         topic.clone(),
-        (board, bus, workers),
+        (board, teller),
         (arrivals, commands, warned),
         (group, token, report),
         (base, Control::new(offers)),
@@ -174,10 +217,11 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
     let (mut stack, mut problems) = (Stack::default(), Vec::new());
     for mut source in setup.sources {
         let name: Arc<str> = Arc::from(&*source.describe());
+        let token = setup.token.child_token();
         let (warned, whose) = (warned.clone(), name.clone());
         let cx = Context::new(
             services.clone(),
-            setup.token.clone(),
+            token.clone(),
             group.clone(),
             Arc::new(move |message| {
                 let origin = Some(Origin::whole(whose.clone()));
@@ -187,9 +231,14 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
             setup.poll,
             setup.max_bytes,
         );
-        let update = match blocking::wait(source.next(&cx), Some(setup.startup)) {
-            Wait::Done(Ok(update)) => update,
-            Wait::Done(Err(error)) => {
+        let answer = token.run_until_cancelled(source.next(&cx));
+        let update = match blocking::wait(answer, Some(setup.startup)) {
+            Wait::Done(Some(Ok(update))) => update,
+            Wait::Done(None) => {
+                problems.push(named(cancelled(), &name));
+                Update::absent()
+            }
+            Wait::Done(Some(Err(error))) => {
                 problems.extend(error.into_problems().into_iter().map(|p| named(p, &name)));
                 Update::absent()
             }
@@ -240,6 +289,10 @@ fn late() -> Problem {
     Problem::new(ProblemKind::Unreadable, "", "gave no answer in time")
 }
 
+fn cancelled() -> Problem {
+    Problem::new(ProblemKind::Unreadable, "", "was cancelled before it answered")
+}
+
 /// What an error report calls the first configuration.
 pub(crate) fn what_of(name: &str) -> String {
     if name.is_empty() { "the configuration".to_owned() } else { format!("the configuration of {name}") }
@@ -251,11 +304,17 @@ async fn first_answers(
     arrivals: &mut mpsc::Receiver<Arrival>,
     startup: Duration,
 ) -> Vec<Option<Answer>> {
-    let deadline = tokio::time::Instant::now() + startup;
+    let deadline = later(Instant::now(), startup).into();
     let mut answers: Vec<Option<Answer>> = sources.iter().map(|_| None).collect();
     while answers.iter().any(Option::is_none) {
         match tokio::time::timeout_at(deadline, arrivals.recv()).await {
-            Ok(Some(arrival)) => answers[arrival.source] = Some(arrival.answer),
+            Ok(Some(arrival)) => {
+                let Arrival { source, answer, .. } = arrival;
+                if let Some(Answer::Update(earlier)) = answers[source].replace(answer) {
+                    let order = Order::Settled(earlier.cursor, Verdict::Superseded);
+                    drop(sources[source].orders.send(order));
+                }
+            }
             Ok(None) | Err(_) => break,
         }
     }
@@ -278,7 +337,11 @@ fn take(answers: Vec<Option<Answer>>, sources: &[Handle], board: &Board) -> (Vec
                 problems.extend(error.into_problems().into_iter().map(|p| named(p, &source.name)));
                 Update::absent()
             }
-            Some(Answer::Ended(None)) | None => {
+            Some(Answer::Ended(None)) => {
+                problems.push(named(cancelled(), &source.name));
+                Update::absent()
+            }
+            None => {
                 problems.push(named(late(), &source.name));
                 Update::absent()
             }
@@ -296,24 +359,11 @@ pub(crate) fn named(problem: Problem, source: &Arc<str>) -> Problem {
 async fn judge_first<T: HotConf>(
     stack: Stack,
     policy: Policy,
-    workers: &Arc<Workers>,
+    teller: &Teller,
     report: &Report,
 ) -> Result<judge::Candidate<T>, Refused> {
-    on_worker_if(T::SCHEMA.foreign || stack.bytes() > LONG, workers, report, move || {
+    on_worker_if(T::SCHEMA.foreign || stack.bytes() > LONG, teller, report, move || {
         judge::first::<T>(stack, policy)
     })
     .await
-}
-
-/// Tells of foreign code that panicked or hangs.
-fn reporter(bus: Arc<Bus>, workers: Arc<Workers>, name: Arc<str>) -> Report {
-    Arc::new(move |trouble| {
-        let message = match trouble {
-            Trouble::Panicked { name, message } => format!("{name} panicked: {message}"),
-            Trouble::Late { name, after } => format!("{name} has been running for {} s", after.as_secs()),
-        };
-        let event = Event::Warning(Warning { path: String::new(), message, origin: None });
-        trace::event(&name, &event);
-        tell(&bus, &workers, &event);
-    })
 }

@@ -5,6 +5,7 @@
 //! drives it ([`driver`]). Code of the user runs on [`workers`]; file events come from [`watcher`].
 //! The thread begins with the first configuration and ends with the last.
 
+mod alarm;
 mod bench;
 mod driver;
 mod install;
@@ -14,6 +15,7 @@ mod pull;
 mod race;
 mod remote;
 mod services;
+mod teller;
 pub(crate) mod watcher;
 pub(crate) mod workers;
 
@@ -39,6 +41,8 @@ pub(crate) struct Engine {
     stop: CancellationToken,
     ended: CancellationToken,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// The process that the thread is in: a child of `fork` has the memory of its parent and no thread.
+    process: u32,
 }
 
 static CURRENT: Mutex<Weak<Engine>> = Mutex::new(Weak::new());
@@ -47,7 +51,8 @@ impl Engine {
     /// The process's engine; begins it where none runs.
     pub(crate) fn shared() -> Result<Arc<Self>, Error> {
         let mut current = lock(&CURRENT);
-        if let Some(engine) = current.upgrade() {
+        let engine = current.upgrade();
+        if let Some(engine) = engine.filter(|engine| engine.process == std::process::id()) {
             return Ok(engine);
         }
         let engine = Arc::new(Self::begin()?);
@@ -67,8 +72,10 @@ impl Engine {
             std::thread::Builder::new()
                 .name("hotconf".to_owned())
                 .spawn(move || {
-                    // Said on every way out of this thread, a panic included.
+                    // Said on every way out of this thread, a panic included, and after the runtime is gone
+                    // with every source that was left in it: what is bound last is dropped first.
                     let _ended = ended.drop_guard();
+                    let runtime = runtime;
                     runtime.block_on(workers.tend(stop.cancelled()));
                     workers.shutdown();
                     // Idle ones go at once. One that hangs, or that waits for us, is not waited for long.
@@ -76,17 +83,20 @@ impl Engine {
                 })
                 .map_err(failed)?
         };
-        Ok(Self { runtime: handle, services, workers, stop, ended, thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            runtime: handle,
+            services,
+            workers,
+            stop,
+            ended,
+            thread: Mutex::new(Some(thread)),
+            process: std::process::id(),
+        })
     }
 
     /// Runs a task on the engine's thread; it ends with the engine at the latest.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(task));
-    }
-
-    /// Ends at `at`, whatever polls it.
-    pub(crate) fn timer(&self, at: Instant) -> crate::source::BoxFuture<'static, ()> {
-        crate::source::Services::sleep_until(&*self.services, at)
     }
 
     /// Gives up a handle. The last one stops the engine, and gets what is needed to see it end.

@@ -2,6 +2,7 @@
 
 use super::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -29,10 +30,15 @@ pub(crate) enum Order {
     Settled(Cursor, Verdict),
 }
 
-/// A prompt failure is one that came sooner than a source that waits would bring it.
+/// A prompt answer is one that came sooner than a source that waits would bring it.
 const PROMPT: Duration = Duration::from_millis(5);
 /// How many prompt failures in a row are met at once; then the pauses begin.
 const PATIENCE: u32 = 3;
+/// How many answers of a source are taken as they come: a program may set a document in a loop.
+const BURST: u32 = 100;
+/// Then one in this time, as long as it goes on. Nothing is lost by it: what arrives is the state as of
+/// then.
+const PACE: Duration = Duration::from_millis(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -76,11 +82,13 @@ async fn run(
 ) {
     let mut ticket = None;
     let mut answered = false;
+    let mut last_failure: Option<String> = None;
     let mut pause = Pause::default();
     loop {
         let waits = source.is_live() || !answered || ticket.is_some();
         let rest_until = pause.until.filter(|_| ticket.is_none());
         let begun = cx.now();
+        let reads = cx.activity().reads.load(Ordering::Relaxed);
         let answer = async {
             if !waits {
                 return std::future::pending().await;
@@ -104,11 +112,33 @@ async fn run(
             }
             Either::Second(result) => result,
         };
+        if token.is_cancelled() {
+            // Both at the same time, and the answer won: what a cancelled source says does not count.
+            return;
+        }
         answered = true;
-        pause.note(result.is_err(), begun, cx.now());
+        if cx.activity().reads.load(Ordering::Relaxed) == reads {
+            // A source that keeps no account of its own.
+            cx.activity().read(cx.now(), 0);
+        }
+        if ticket.is_none() {
+            pause.note(result.is_err(), begun, cx.now());
+        }
         let answer = match result {
-            Ok(update) => Answer::Update(update),
-            Err(error) => Answer::Failed(error),
+            Ok(update) => {
+                last_failure = None;
+                Answer::Update(update)
+            }
+            Err(error) => {
+                let said = error.to_string();
+                let again = last_failure.as_ref() == Some(&said);
+                last_failure = Some(said);
+                if again && ticket.is_none() && pause.is_failing() {
+                    // It fails on and on for the same reason, without waiting: that was told.
+                    continue;
+                }
+                Answer::Failed(error)
+            }
         };
         let arrival = Arrival { source: index, answer, ticket: ticket.take() };
         match token.run_until_cancelled(arrivals.send(arrival)).await {
@@ -118,10 +148,12 @@ async fn run(
     }
 }
 
-/// Slows a source down that fails again and again without waiting.
+/// Slows a source down that fails, or brings something, again and again without waiting.
 #[derive(Default)]
 struct Pause {
     failures: u32,
+    /// When the answers so far would have been through at the pace; a burst may run ahead of it.
+    through: Option<Instant>,
     until: Option<Instant>,
 }
 
@@ -129,11 +161,14 @@ impl Pause {
     fn note(&mut self, failed: bool, begun: Instant, now: Instant) {
         // A source that was made to rest did not fail promptly of its own accord: count from its rest.
         let begun = self.until.take().map_or(begun, |rested| rested.max(begun));
+        let through = self.through.map_or(now, |through| through.max(now)) + PACE;
+        self.through = Some(through);
+        self.until = through.checked_sub(PACE * BURST).filter(|at| *at > now);
         if !failed || now.saturating_duration_since(begun) > PROMPT {
             self.failures = 0;
             return;
         }
-        self.failures += 1;
+        self.failures = self.failures.saturating_add(1);
         if self.failures >= PATIENCE {
             let doublings = (self.failures - PATIENCE).min(16);
             self.until = Some(now + FIRST_PAUSE.saturating_mul(1 << doublings).min(LONGEST_PAUSE));
@@ -141,9 +176,32 @@ impl Pause {
     }
 }
 
+impl Pause {
+    /// Whether the source has failed promptly more than once in a row.
+    fn is_failing(&self) -> bool {
+        self.failures > 1
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_that_brings_something_without_end_is_paced_and_a_burst_is_not() {
+        let mut now = Instant::now();
+        let mut pause = Pause::default();
+        for n in 1..=300 {
+            pause.note(false, now, now);
+            assert_eq!(pause.until.is_some(), n > BURST, "{n}");
+            now = pause.until.unwrap_or(now);
+        }
+        now += PACE * BURST;
+        for _ in 0..BURST {
+            pause.note(false, now, now);
+            assert_eq!(pause.until, None, "a new burst after a rest");
+        }
+    }
 
     #[test]
     fn a_source_that_fails_at_once_again_and_again_is_slowed_down() {

@@ -1,13 +1,17 @@
 //! What a handle keeps of its driver: how to ask it, how to stop it, and how to see it end.
 
 use super::Engine;
+use super::alarm::Alarm;
 use super::race::{Either, race};
+use super::teller::Teller;
 use crate::error::Error;
 use crate::observe::{Board, Bus};
+use crate::subscribe::Report;
+use crate::subscribe::blocking::{self, Wait};
 use crate::sync::lock;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -19,25 +23,32 @@ pub(crate) enum Command {
 
 /// A handle's end of the driver.
 pub(crate) struct Remote {
-    pub(crate) token: CancellationToken,
-    pub(crate) commands: mpsc::UnboundedSender<Command>,
+    token: CancellationToken,
+    commands: mpsc::UnboundedSender<Command>,
     pub(crate) board: Arc<Board>,
     pub(crate) bus: Arc<Bus>,
-    /// Cancelled when the driver has ended: from then on no version installs.
-    pub(crate) ended: CancellationToken,
+    teller: Teller,
+    /// The report of this configuration's jobs, by which the pool knows them.
+    report: Report,
+    /// Cancelled when the driver and the sources have ended: from then on no version installs.
+    ended: CancellationToken,
+    /// Until a shutdown takes it, to give it up.
     engine: Mutex<Option<Arc<Engine>>>,
+    /// Cancelled when whoever took the engine has given it up.
+    parted: CancellationToken,
 }
 
 impl Remote {
     pub(crate) fn new(
-        token: CancellationToken,
+        (token, ended): (CancellationToken, CancellationToken),
         commands: mpsc::UnboundedSender<Command>,
         board: Arc<Board>,
-        bus: Arc<Bus>,
-        ended: CancellationToken,
+        (teller, report): (Teller, Report),
         engine: Arc<Engine>,
     ) -> Self {
-        Self { token, commands, board, bus, ended, engine: Mutex::new(Some(engine)) }
+        let (bus, parted) = (teller.bus.clone(), CancellationToken::new());
+        let engine = Mutex::new(Some(engine));
+        Self { token, commands, board, bus, teller, report, ended, engine, parted }
     }
 
     /// Asks for a reload; cancel-safe: a dropped future leaves the reload under way.
@@ -57,33 +68,53 @@ impl Remote {
         grace: Duration,
         calm: impl Future<Output = ()>,
     ) -> Result<(), Error> {
+        match race(self.stop(calm), Alarm::after(grace)).await {
+            Either::First(()) => Ok(()),
+            Either::Second(()) => Err(self.gave_up(grace)),
+        }
+    }
+
+    /// [`shutdown`](Self::shutdown) on a thread that may block, which measures the grace itself.
+    pub(crate) fn blocking_shutdown(
+        &self,
+        grace: Duration,
+        calm: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
+        match blocking::wait(self.stop(calm), Some(grace)) {
+            Wait::Done(()) => Ok(()),
+            Wait::TimedOut => Err(self.gave_up(grace)),
+        }
+    }
+
+    /// Ends when nothing is left; any number of callers may wait, and give up, at the same time.
+    async fn stop(&self, calm: impl Future<Output = ()>) {
         self.token.cancel();
-        // Taken out now: a second caller finds nothing to release, and waits for the rest like us.
+        self.ended.cancelled().await;
+        calm.await;
         let engine = lock(&self.engine).take();
-        let timer = engine.as_ref().map(|e| e.timer(Instant::now() + grace));
-        let ended = self.ended.clone();
-        let whole = async {
-            ended.cancelled().await;
-            calm.await;
-        };
-        let in_time = if let Some(timer) = timer {
-            matches!(race(whole, timer).await, Either::First(()))
-        } else {
-            whole.await;
-            true
-        };
-        if let Some(ending) = engine.and_then(Engine::release)
-            && in_time
-        {
-            ending.wait().await;
+        match engine {
+            Some(engine) => {
+                // Said even where this future is dropped in between.
+                let _parted = self.parted.clone().drop_guard();
+                if let Some(ending) = Engine::release(engine) {
+                    ending.wait().await;
+                }
+            }
+            None => self.parted.cancelled().await,
         }
-        if in_time {
-            Ok(())
-        } else {
-            Err(Error::usage(format!(
-                "shutdown gave up after {grace:?}: a callback or a check still runs; no version installs any more"
-            )))
-        }
+    }
+
+    fn gave_up(&self, grace: Duration) -> Error {
+        let running = self.teller.workers.running(&self.report);
+        let what = match running.as_slice() {
+            [] if !self.ended.is_cancelled() => "a source still holds the engine's thread".to_owned(),
+            [] => "a callback, a listener or a check still waits for a worker".to_owned(),
+            names => {
+                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                format!("{} still {}", names.join(", "), if names.len() == 1 { "runs" } else { "run" })
+            }
+        };
+        Error::usage(format!("shutdown gave up after {grace:?}: {what}; no version installs any more"))
     }
 }
 

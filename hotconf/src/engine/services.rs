@@ -3,7 +3,7 @@
 use super::watcher::Watcher;
 use super::workers::Workers;
 use crate::source::{BoxFuture, Inbox, Services, WatchFailure, Watching};
-use crate::sync::lock;
+use crate::sync::{later, lock};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ fn next_beat(began: Instant, now: Instant, every: Duration) -> Instant {
     let every = every.max(Duration::from_millis(1));
     let passed = now.saturating_duration_since(began).as_nanos() / every.as_nanos();
     let beats = u32::try_from(passed + 1).unwrap_or(u32::MAX);
-    began.checked_add(every.saturating_mul(beats)).filter(|at| *at > now).unwrap_or(now + every)
+    began.checked_add(every.saturating_mul(beats)).filter(|at| *at > now).unwrap_or_else(|| later(now, every))
 }
 
 /// The services of `read()`: no thread, no watching; whoever waits, waits in place.
@@ -99,7 +99,7 @@ impl Services for OneShot {
     }
 
     fn next_poll(&self, every: Duration) -> Instant {
-        self.now() + every
+        later(self.now(), every)
     }
 }
 

@@ -195,6 +195,15 @@ impl Workers {
         }
     }
 
+    /// The names of the jobs that run and report to `report`, the calling thread's own excepted.
+    pub(crate) fn running(&self, report: &Report) -> Vec<Arc<str>> {
+        let own = thread::current().id();
+        let state = lock(&self.0.state);
+        let others = state.threads.values().filter(|t| !t.is(own));
+        let running = others.filter_map(|t| t.running.as_ref());
+        running.filter(|r| Arc::ptr_eq(&r.report, report)).map(|r| Arc::clone(&r.name)).collect()
+    }
+
     /// How many threads there are.
     #[cfg(test)]
     pub(crate) fn live_threads(&self) -> usize {

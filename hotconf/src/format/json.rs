@@ -5,7 +5,7 @@
 
 use super::keys::{Duplicates, Key};
 use super::number::{self, Integer};
-use super::{Fault, Limits};
+use super::{Fault, Limits, with_paths};
 use crate::value::tape::Open;
 use crate::value::{Builder, Document, Kind};
 use std::borrow::Cow;
@@ -22,10 +22,14 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document,
         keys: Vec::new(),
         duplicates: Duplicates::default(),
     };
-    if let Err(fault) = parser.document() {
-        parser.faults.push(fault);
+    match parser.document() {
+        Ok(()) if parser.faults.is_empty() => Ok(parser.builder.finish()),
+        Ok(()) => Err(with_paths(parser.builder, parser.faults)),
+        Err(fault) => {
+            parser.faults.push(fault);
+            Err(parser.faults)
+        }
     }
-    if parser.faults.is_empty() { Ok(parser.builder.finish()) } else { Err(parser.faults) }
 }
 
 struct Parser<'t> {
@@ -204,15 +208,22 @@ impl<'t> Parser<'t> {
         if float {
             match number::float(spelled) {
                 Some(value) => self.builder.float(start, value),
-                None => self.faults.push(Fault::new(start, number::NOT_FINITE)),
+                None => self.refuse(start, number::NOT_FINITE),
             }
         } else {
             match Integer::read(spelled, 10) {
                 Some(value) => value.push(&mut self.builder, start),
-                None => self.faults.push(Fault::new(start, number::TOO_LARGE)),
+                None => self.refuse(start, number::TOO_LARGE),
             }
         }
         Ok(())
+    }
+
+    /// A value that no field can hold; a null keeps its place.
+    #[cold]
+    fn refuse(&mut self, start: usize, message: &str) {
+        self.faults.push(Fault::new(start, message));
+        self.builder.null(start);
     }
 
     fn digits(&mut self) -> Result<usize, Fault> {

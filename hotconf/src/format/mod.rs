@@ -17,7 +17,7 @@ mod toml;
 mod yaml;
 
 use crate::error::{Problem, ProblemKind};
-use crate::value::{Builder, Document};
+use crate::value::{Builder, Document, Kind};
 use std::path::Path;
 
 /// A document format.
@@ -155,16 +155,55 @@ struct Fault {
     message: String,
     /// A second place that the message speaks of: it completes "…; first set at".
     first: Option<usize>,
+    /// The key whose value it is, where the document is whole but for such values.
+    path: String,
 }
 
 impl Fault {
     fn new(at: usize, message: impl Into<String>) -> Self {
-        Self { at, message: message.into(), first: None }
+        Self { at, message: message.into(), first: None, path: String::new() }
     }
 
     #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     fn duplicate(key: &str, at: usize, first: usize) -> Self {
-        Self { at, message: format!("duplicate key `{}`", key.escape_debug()), first: Some(first) }
+        Self { first: Some(first), ..Self::new(at, format!("duplicate key `{}`", key.escape_debug())) }
+    }
+}
+
+/// Says of each fault in a value, for which `builder` has a null, which key's value it is.
+#[cfg(any(feature = "json", feature = "toml", feature = "yaml"))]
+#[cold]
+fn with_paths(builder: Builder, mut faults: Vec<Fault>) -> Vec<Fault> {
+    let document = builder.finish();
+    for fault in faults.iter_mut().take(MOST_FAULTS) {
+        let mut path = String::new();
+        if find_null(&document, Document::ROOT, fault.at, &mut path) {
+            fault.path = path;
+        }
+    }
+    faults
+}
+
+/// Writes into `path` where below `node` the null at `offset` stands.
+#[cfg(any(feature = "json", feature = "toml", feature = "yaml"))]
+fn find_null(document: &Document, node: u32, offset: usize, path: &mut String) -> bool {
+    let is_it = |node, path: &mut String| match document.kind(node) {
+        Kind::Null => document.offset(node) == Some(offset),
+        _ => find_null(document, node, offset, path),
+    };
+    let len = path.len();
+    match document.kind(node) {
+        Kind::Table => document.entries(node).any(|(key, value)| {
+            path.truncate(len);
+            crate::value::path::append(path, document.str(key));
+            is_it(value, path)
+        }),
+        Kind::Array => document.elements(node).enumerate().any(|(i, element)| {
+            path.truncate(len);
+            path.push_str(&format!("[{i}]"));
+            is_it(element, path)
+        }),
+        _ => false,
     }
 }
 
@@ -182,13 +221,14 @@ fn problems(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = faults
         .into_iter()
         .take(MOST_FAULTS)
-        .map(|Fault { at, mut message, first }| {
+        .map(|Fault { at, mut message, first, path }| {
             if let Some(first) = first {
                 let (line, column) = document.line_column(first);
                 message = format!("{message}, first set at {line}:{column}");
             }
             let (line, column) = document.line_column(at);
-            Problem::new(ProblemKind::Syntax, "", message).at(crate::origin::Origin::line(name, line, column))
+            let origin = crate::origin::Origin::line(name, line, column);
+            Problem::new(ProblemKind::Syntax, path, message).at(origin)
         })
         .collect();
     if more > 0 {

@@ -108,10 +108,17 @@ fn integers_are_exact_or_refused() {
     assert_eq!(value(Format::Yaml, "n: 18446744073709551615")["n"], json!(u64::MAX));
     assert_eq!(value(Format::Json, "{\"n\":18446744073709551615}")["n"], json!(u64::MAX));
     for number in ["18446744073709551616", "-9223372036854775809"] {
-        assert!(refusals(Format::Toml, format!("n = {number}"))[0].starts_with("1:5: expected an integer"));
-        assert!(refusals(Format::Yaml, format!("n: {number}"))[0].starts_with("1:4: expected an integer"));
         assert!(
-            refusals(Format::Json, format!("{{\"n\":{number}}}"))[0].starts_with("1:6: expected an integer")
+            refusals(Format::Toml, format!("n = {number}"))[0]
+                .starts_with("`n` at doc:1:5: expected an integer")
+        );
+        assert!(
+            refusals(Format::Yaml, format!("n: {number}"))[0]
+                .starts_with("`n` at doc:1:4: expected an integer")
+        );
+        assert!(
+            refusals(Format::Json, format!("{{\"n\":{number}}}"))[0]
+                .starts_with("`n` at doc:1:6: expected an integer")
         );
     }
 }
@@ -119,12 +126,18 @@ fn integers_are_exact_or_refused() {
 #[test]
 fn numbers_that_are_not_finite_are_refused() {
     for number in ["inf", "-inf", "nan", "1e400"] {
-        assert!(refusals(Format::Toml, format!("n = {number}"))[0].starts_with("1:5: expected a finite"));
+        assert!(
+            refusals(Format::Toml, format!("n = {number}"))[0]
+                .starts_with("`n` at doc:1:5: expected a finite")
+        );
     }
     for number in [".inf", "-.Inf", ".NaN", "1e400"] {
-        assert!(refusals(Format::Yaml, format!("n: {number}"))[0].starts_with("1:4: expected a finite"));
+        assert!(
+            refusals(Format::Yaml, format!("n: {number}"))[0]
+                .starts_with("`n` at doc:1:4: expected a finite")
+        );
     }
-    assert!(refusals(Format::Json, "{\"n\":-1e400}")[0].starts_with("1:6: expected a finite"));
+    assert!(refusals(Format::Json, "{\"n\":-1e400}")[0].starts_with("`n` at doc:1:6: expected a finite"));
 }
 
 #[test]
@@ -156,7 +169,18 @@ fn every_problem_of_a_document_is_told() {
     let toml = refusals(Format::Toml, "a = \nb = 1\nb = 2\nc = [1, 2\nd = x\n");
     assert!(toml.len() >= 3 && toml[0].starts_with("1:") && toml[1].starts_with("3:"), "{toml:?}");
     let yaml = refusals(Format::Yaml, "a: .inf\nb: {c: 1, c: 2}\nd: 1e999\n");
-    assert_eq!(yaml.iter().map(|line| &line[..2]).collect::<Vec<_>>(), ["1:", "2:", "3:"]);
+    assert_eq!(yaml.iter().map(|line| &line[..2]).collect::<Vec<_>>(), ["`a", "2:", "`d"]);
+}
+
+#[test]
+fn a_number_that_no_field_can_hold_names_its_key() {
+    for (format, text, key) in [
+        (Format::Toml, "[a]\nb = [1, {\"x y\" = nan}]\n", "`a.b[1].\"x y\"` at doc:2:18: "),
+        (Format::Json, "{\"z\": null, \"a\": {\"b\": [null, 1e400]}}", "`a.b[1]` at doc:1:31: "),
+        (Format::Yaml, "z: ~\na: {b: [1, .inf]}\n", "`a.b[1]` at doc:2:12: "),
+    ] {
+        assert!(refusals(format, text)[0].starts_with(key), "{:?}", refusals(format, text));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! or shown reads like the file.
 
 use super::number::{self, Integer};
-use super::{Fault, Limits, MOST_FAULTS, offset_in};
+use super::{Fault, Limits, MOST_FAULTS, offset_in, with_paths};
 use crate::value::{Builder, Document, Kind};
 use ::toml::Spanned;
 use ::toml::de::{DeArray, DeString, DeTable, DeValue, Error};
@@ -26,7 +26,11 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document,
         scratch: Vec::new(),
     };
     fill.table(0, root.get_ref(), 1);
-    if fill.faults.is_empty() { Ok(fill.builder.finish()) } else { Err(fill.faults) }
+    match fill.faults {
+        faults if faults.is_empty() => Ok(fill.builder.finish()),
+        faults if fill.over => Err(faults),
+        faults => Err(with_paths(fill.builder, faults)),
+    }
 }
 
 /// Counts `=` and `,` outside strings and comments: a document has at least as many nodes.
@@ -121,11 +125,11 @@ impl<'d, 't> Fill<'d, 't> {
             },
             DeValue::Integer(integer) => match Integer::read(integer.as_str(), integer.radix()) {
                 Some(value) => value.push(&mut self.builder, pos),
-                None => self.faults.push(Fault::new(pos, number::TOO_LARGE)),
+                None => self.refuse(pos, number::TOO_LARGE),
             },
             DeValue::Float(float) => match number::float(float.as_str()) {
                 Some(value) => self.builder.float(pos, value),
-                None => self.faults.push(Fault::new(pos, number::NOT_FINITE)),
+                None => self.refuse(pos, number::NOT_FINITE),
             },
             DeValue::Boolean(value) => self.builder.bool(pos, *value),
             DeValue::Datetime(_) => {
@@ -135,6 +139,13 @@ impl<'d, 't> Fill<'d, 't> {
             DeValue::Array(array) => self.array(pos, array, depth + 1),
             DeValue::Table(table) => self.table(pos, table, depth + 1),
         }
+    }
+
+    /// A value that no field can hold; a null keeps its place.
+    #[cold]
+    fn refuse(&mut self, pos: usize, message: &str) {
+        self.faults.push(Fault::new(pos, message));
+        self.builder.null(pos);
     }
 
     /// Holds the limits for a container of `nodes` more nodes.

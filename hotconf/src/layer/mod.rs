@@ -8,6 +8,7 @@
 pub(crate) mod explain;
 mod graft;
 pub(crate) mod merge;
+mod missing;
 #[cfg(test)]
 mod samples;
 pub(crate) mod stack;
@@ -17,4 +18,5 @@ pub use explain::{Candidate, Explanation, Explanations};
 pub(crate) use explain::{add_hides, explain, explain_all, fingerprint, moved_paths, origin_of, rendered};
 pub(crate) use graft::graft;
 pub(crate) use merge::{Policy, merge};
+pub(crate) use missing::tell_missing;
 pub(crate) use stack::Stack;

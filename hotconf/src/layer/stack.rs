@@ -33,6 +33,11 @@ impl Stack {
         &self.layers[layer].name
     }
 
+    /// The names of all layers, lowest first.
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
+        self.layers.iter().map(|layer| &layer.name)
+    }
+
     /// All documents, lowest first: what [`merge`] takes.
     pub(crate) fn docs(&self) -> Vec<Layered> {
         self.layers.iter().flat_map(|layer| layer.docs.iter().cloned()).collect()

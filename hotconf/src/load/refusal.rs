@@ -25,7 +25,14 @@ impl Loader<'_> {
     pub(super) fn refuse_leaf(&mut self, at: At<'_>, i: usize, de: De<'_>, mut error: LeafError) {
         let (path, secret) = (at.path_of(i) + error.tail(), is_secret(at, i));
         if error.is_missing() {
-            self.refuse(Problem::new(ProblemKind::Missing, path, error.to_string()));
+            let mut problem = Problem::new(ProblemKind::Missing, path, error.to_string());
+            // A null says that no source sets it: of that one there is a place.
+            let null = [at.slot(i), at.new].into_iter().find(|said| said.kind() == Some(Kind::Null));
+            if let Some(null) = null.filter(|_| error.tail().is_empty()) {
+                problem.message.push_str(": null here unsets it");
+                problem.origin = Some(null.origin());
+            }
+            self.refuse(problem);
             return;
         }
         let origin = error.take_origin().or_else(|| de.origin()).unwrap_or_else(Origin::default_value);

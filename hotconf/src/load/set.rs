@@ -143,7 +143,8 @@ pub(super) fn set<T: HotConf, V: Serialize + ?Sized>(
     let value = Value::of(value).map_err(|error| refused(ProblemKind::Type, path, error.to_string()))?;
 
     // In tables of its own and not mounted: a document that is null says nothing, a null that is set does.
-    let value = keys.segments().iter().rev().fold(value, |value, key| Value::Table(vec![(key.clone(), value)]));
+    let value =
+        keys.segments().iter().rev().fold(value, |value, key| Value::Table(vec![(key.clone(), value)]));
     let layer = Layered::from(Arc::new(Document::of("the value that was set", &value)));
     let merged = merge(&[layer], T::SCHEMA, Policy { deny_unknown: true });
     if !merged.problems.is_empty() {

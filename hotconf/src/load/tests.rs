@@ -79,7 +79,7 @@ fn text(text: &str) -> Value {
 
 #[test]
 fn an_empty_tree_gives_the_defaults() {
-    let app: App = load(&tree(&table(vec![]))).0.unwrap();
+    let app: App = *load(&tree(&table(vec![]))).0.unwrap();
     assert_eq!((app.workers, app.timeout, app.http.port), (1, Duration::from_secs(5), 80));
     assert_eq!((app.http.retries, app.spare.is_none(), app.flags.len()), (Some(3), true, 0));
 }
@@ -115,7 +115,7 @@ fn untyped_text_is_read_by_the_fields_type() {
         ("http", table(vec![("retries", text(""))])),
         ("flags", table(vec![("a", table(vec![("on", text("true")), ("name", text("true"))]))])),
     ]));
-    let app: App = load(&tree).0.unwrap();
+    let app: App = *load(&tree).0.unwrap();
     assert_eq!((app.workers, app.timeout), (8, Duration::from_millis(250)));
     assert_eq!((app.label.as_deref(), app.http.retries), (Some("00123"), None));
     assert_eq!((app.flags["a"].on, &*app.flags["a"].name), (true, "true"));
@@ -124,7 +124,7 @@ fn untyped_text_is_read_by_the_fields_type() {
 #[cfg(feature = "toml")]
 #[test]
 fn untyped_text_for_a_list_is_one_toml_value() {
-    let app: App = load(&tree(&table(vec![("ratios", text("[1, 2.5]"))]))).0.unwrap();
+    let app: App = *load(&tree(&table(vec![("ratios", text("[1, 2.5]"))]))).0.unwrap();
     assert_eq!(app.ratios, [1.0, 2.5]);
     let two_keys = load::<App>(&tree(&table(vec![("ratios", text("[1]\nworkers = 9"))]))).0;
     assert_eq!(two_keys.unwrap_err()[0].kind(), ProblemKind::Type);
@@ -147,7 +147,7 @@ fn null_is_none_or_the_default() {
         ("label", Value::Null),
         ("http", table(vec![("retries", Value::Null)])),
     ]));
-    let app: App = load(&tree).0.unwrap();
+    let app: App = *load(&tree).0.unwrap();
     assert_eq!((app.workers, app.label, app.http.retries), (1, None, None));
 }
 
@@ -155,7 +155,7 @@ fn null_is_none_or_the_default() {
 fn an_update_reads_only_what_moved() {
     let before = tree(&table(vec![("workers", 2.into()), ("label", "a".into())]));
     let after = tree(&table(vec![("workers", 3.into()), ("label", "a".into())]));
-    let mut app: App = load(&before).0.unwrap();
+    let mut app: App = *load(&before).0.unwrap();
     let (result, decoded) = update(&mut app, &before, &after);
     result.unwrap();
     assert_eq!((app.workers, decoded), (3, 1));
@@ -163,7 +163,7 @@ fn an_update_reads_only_what_moved() {
 
 #[test]
 fn a_setter_assigns_only_what_passes() {
-    let mut app: App = load(&tree(&table(vec![]))).0.unwrap();
+    let mut app: App = *load(&tree(&table(vec![]))).0.unwrap();
     app.set("timeout", Duration::from_millis(20)).unwrap();
     app.set("flags.new-ui.on", true).unwrap();
     app.set("flags.new-ui.name", "n").unwrap();
@@ -184,7 +184,7 @@ fn a_setter_assigns_only_what_passes() {
 
 #[test]
 fn a_diff_names_entries_of_maps() {
-    let a: App = load(&tree(&table(vec![]))).0.unwrap();
+    let a: App = *load(&tree(&table(vec![]))).0.unwrap();
     let mut b = a.clone();
     b.set("flags.new-ui.on", true).unwrap();
     b.set("http.port", 1).unwrap();
@@ -227,14 +227,14 @@ proptest! {
     #[test]
     fn an_update_gives_what_a_full_load_gives(a in documents(), b in documents()) {
         let (old, new) = (tree(&a), tree(&b));
-        let mut updated: App = load(&old).0.unwrap();
+        let mut updated: App = *load(&old).0.unwrap();
         update(&mut updated, &old, &new).0.unwrap();
-        prop_assert_eq!(updated, load::<App>(&new).0.unwrap());
+        prop_assert_eq!(updated, *load::<App>(&new).0.unwrap());
     }
 
     #[test]
     fn a_diff_is_symmetric_and_empty_only_for_equals(a in documents(), b in documents()) {
-        let (a, b): (App, App) = (load(&tree(&a)).0.unwrap(), load(&tree(&b)).0.unwrap());
+        let (a, b): (App, App) = (*load(&tree(&a)).0.unwrap(), *load(&tree(&b)).0.unwrap());
         let (ab, ba) = (a.diff(&b), b.diff(&a));
         prop_assert_eq!(ab.numbers(), ba.numbers());
         prop_assert_eq!(format!("{ab}"), format!("{ba}"));

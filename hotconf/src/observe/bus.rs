@@ -3,11 +3,13 @@
 use super::event::Event;
 use crate::error::Error;
 use crate::subscribe::blocking::{self, Wait};
+use crate::subscribe::contained;
 use crate::sync::lock;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -29,11 +31,13 @@ struct Readers {
 pub(crate) struct Listener {
     call: Box<dyn Fn(&Event) + Send + Sync>,
     inbox: Mutex<(VecDeque<Event>, u64, bool)>,
+    /// A panic of it was reported. Once: the report is an event, at which it would panic again.
+    reported: AtomicBool,
 }
 
 impl Listener {
     pub(crate) fn new(call: Box<dyn Fn(&Event) + Send + Sync>) -> Arc<Self> {
-        Arc::new(Self { call, inbox: Mutex::default() })
+        Arc::new(Self { call, inbox: Mutex::default(), reported: AtomicBool::new(false) })
     }
 
     /// Puts an event in its inbox; says whether a run is to be arranged.
@@ -48,8 +52,8 @@ impl Listener {
         !std::mem::replace(running, true)
     }
 
-    /// Tells all there is, one after the other; runs on a worker.
-    fn drain(&self) {
+    /// Tells all there is, one after the other; runs on a worker. `panicked` hears of the first panic.
+    pub(crate) fn drain(&self, panicked: impl Fn(String)) {
         loop {
             let event = {
                 let mut inbox = lock(&self.inbox);
@@ -64,7 +68,11 @@ impl Listener {
                 }
             };
             // A panic of one event must not take the others away.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.call)(&event)));
+            if let Err(message) = contained(|| (self.call)(&event))
+                && !self.reported.swap(true, Ordering::Relaxed)
+            {
+                panicked(message);
+            }
         }
     }
 }
@@ -74,22 +82,21 @@ impl Bus {
         Self { capacity, readers: Mutex::default(), listeners }
     }
 
-    /// Tells everybody. `run` puts a listener's work on a worker.
-    pub(crate) fn tell(&self, event: &Event, run: impl Fn(Box<dyn FnOnce() + Send>)) {
+    /// Tells every reader; returns the listeners that have to be [drained](Listener::drain). After the
+    /// end nobody is told.
+    pub(crate) fn tell(&self, event: &Event) -> Vec<Arc<Listener>> {
         let queues: Vec<Arc<Queue>> = {
             let mut readers = lock(&self.readers);
+            if readers.closed {
+                return Vec::new();
+            }
             readers.queues.retain(|q| q.strong_count() > 0);
             readers.queues.iter().filter_map(Weak::upgrade).collect()
         };
         for queue in queues {
             queue.push(event.clone(), self.capacity);
         }
-        for listener in &self.listeners {
-            if listener.offer(event, self.capacity) {
-                let listener = listener.clone();
-                run(Box::new(move || listener.drain()));
-            }
-        }
+        self.listeners.iter().filter(|l| l.offer(event, self.capacity)).cloned().collect()
     }
 
     /// A reader of all that is told from now on.
@@ -115,7 +122,7 @@ impl Bus {
                 state.waker.take()
             };
             if let Some(waker) = waker {
-                waker.wake();
+                let _ = contained(|| waker.wake());
             }
         }
     }
@@ -146,7 +153,7 @@ impl Queue {
             state.waker.take()
         };
         if let Some(waker) = waker {
-            waker.wake();
+            let _ = contained(|| waker.wake());
         }
     }
 

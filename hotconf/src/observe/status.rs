@@ -2,6 +2,7 @@
 
 use super::event::Warning;
 use crate::error::Error;
+use crate::source::Activity;
 use crate::sync::lock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -83,8 +84,16 @@ pub struct SourceStatus {
     pub since: Duration,
     /// Why it is not well.
     pub error: Option<Error>,
-    /// How long ago it answered last.
+    /// How long ago it brought something last.
     pub answered: Option<Duration>,
+    /// How long ago it was looked at last, whether or not anything had changed.
+    pub checked: Option<Duration>,
+    /// Its changes are found by the content poll alone, because a watch could not be set.
+    pub polling: bool,
+    /// How often it was read.
+    pub reads: u64,
+    /// How many documents of it were parsed; one with the same bytes is not parsed again.
+    pub parses: u64,
 }
 
 /// How a source stands.
@@ -111,6 +120,10 @@ pub enum SourceState {
 pub struct Counters {
     /// Documents that sources brought.
     pub documents: u64,
+    /// Times that sources were read.
+    pub reads: u64,
+    /// Documents that were parsed: fewer than were read where bytes had not changed.
+    pub parses: u64,
     /// Windows of documents that were looked at.
     pub reloads: u64,
     /// Versions that were installed after the first.
@@ -149,18 +162,21 @@ struct Source {
     since: Instant,
     error: Option<Error>,
     answered: Option<Instant>,
+    activity: Arc<Activity>,
 }
 
 impl Board {
-    pub(crate) fn new(sources: Vec<Arc<str>>, now: Instant) -> Self {
+    pub(crate) fn new(sources: Vec<Arc<str>>, activities: Vec<Arc<Activity>>, now: Instant) -> Self {
         let sources = sources
             .into_iter()
-            .map(|name| Source {
+            .zip(activities)
+            .map(|(name, activity)| Source {
                 name,
                 state: SourceState::Starting,
                 since: now,
                 error: None,
                 answered: None,
+                activity,
             })
             .collect();
         Self {
@@ -184,6 +200,11 @@ impl Board {
     /// Counts one.
     pub(crate) fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The account that a source and its status share.
+    pub(crate) fn activity(&self, source: usize) -> Arc<Activity> {
+        lock(&self.state).sources[source].activity.clone()
     }
 
     pub(crate) fn installed(&self, now: Instant) {
@@ -212,6 +233,11 @@ impl Board {
         if state.sources.iter().all(|s| s.state != SourceState::Refused) {
             state.rejected = None;
         }
+    }
+
+    /// Why a source is not well.
+    pub(crate) fn error_of(&self, source: usize) -> Option<Error> {
+        lock(&self.state).sources[source].error.clone()
     }
 
     /// Tells whether a source is known to be down for this very reason.
@@ -265,12 +291,18 @@ impl Board {
                     since: now.saturating_duration_since(s.since),
                     error: s.error.clone(),
                     answered: s.answered.map(|at| now.saturating_duration_since(at)),
+                    checked: s.activity.checked().map(|at| now.saturating_duration_since(at)),
+                    polling: s.activity.polling.load(Ordering::Relaxed),
+                    reads: of(&s.activity.reads),
+                    parses: of(&s.activity.parses),
                 })
                 .collect(),
             warnings: state.warnings.clone(),
             rejected: state.rejected.clone(),
             counters: Counters {
                 documents: of(&self.documents),
+                reads: state.sources.iter().map(|s| of(&s.activity.reads)).sum(),
+                parses: state.sources.iter().map(|s| of(&s.activity.parses)).sum(),
                 reloads: of(&self.reloads),
                 applied: of(&self.applied),
                 refused: of(&self.refused),

@@ -1,6 +1,12 @@
 //! The one place where a version is swapped: the sole user of `arc-swap`.
 //!
 //! Rule: the swap comes first, then the generation. Who sees a generation finds at least that version.
+//!
+//! Why that holds: the generation is raised by a release after the store, and looked at by an acquire. A
+//! reader that sees generation `n` therefore sees every store before the raise to `n`, and the slot it then
+//! reads holds that version or a later one. A reader that sees `n - 1` may find version `n` all the same:
+//! it then looks once more than it had to. [`refresh`](Cell::refresh) raises nothing, since the value is the
+//! same; a reader may keep the older origins until the next version. One thread swaps at a time.
 
 use super::snapshot::{Snapshot, Version};
 use crate::origin::Origin;

@@ -38,6 +38,10 @@ impl<T> Core<T> {
             let follower = make(self.cell.snapshot());
             let mut followers = lock(&self.followers);
             if self.cell.generation() == generation {
+                // Followers that are gone would else pile up between two versions.
+                if followers.len() == followers.capacity() {
+                    followers.retain(|f| f.strong_count() > 0);
+                }
                 let as_dyn: Arc<dyn Follower<T>> = follower.clone();
                 followers.push(Arc::downgrade(&as_dyn));
                 return follower;

@@ -55,6 +55,7 @@ pub struct Fields {
 /// assert!(key.is_secret() && key.is_required());
 /// ```
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the declaration, and independent")]
 pub struct FieldInfo {
     path: String,
     ty: &'static str,

@@ -60,6 +60,7 @@ impl Index {
     }
 
     /// How many numbers there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> u32 {
         self.schema.len
     }

@@ -70,7 +70,7 @@ impl Fields {
                 let _ = writeln!(text, "{blank}{}{}", marks(asleep), self.header(table));
             }
             for (at, field) in fields.into_iter().enumerate() {
-                if !text.is_empty() && !(at == 0 && !table.is_empty()) {
+                if !text.is_empty() && (at > 0 || table.is_empty()) {
                     text.push('\n');
                 }
                 for line in about(field) {
@@ -79,7 +79,8 @@ impl Fields {
                 let value = example(field);
                 let key = split(field.path()).1;
                 let marks = marks(asleep || field.is_dormant() || value.is_none());
-                let _ = writeln!(text, "{}", format!("{marks}{key} = {}", value.unwrap_or_default()).trim_end());
+                let _ =
+                    writeln!(text, "{}", format!("{marks}{key} = {}", value.unwrap_or_default()).trim_end());
             }
         }
         text
@@ -106,7 +107,9 @@ impl Fields {
             let at = sorted.iter().position(|(other, _)| !table.is_empty() && below(other, table));
             sorted.insert(at.unwrap_or(sorted.len()), (table, fields));
         }
-        sorted.retain(|(table, fields)| !fields.is_empty() || self.get(table).is_some() || table.ends_with(".*"));
+        sorted.retain(|(table, fields)| {
+            !fields.is_empty() || self.get(table).is_some() || table.ends_with(".*")
+        });
         sorted
     }
 

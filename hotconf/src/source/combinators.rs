@@ -6,6 +6,7 @@ use crate::schema::keys;
 use crate::schema::meta::Schema;
 use crate::schema::nearest::did_you_mean;
 use std::borrow::Cow;
+use tokio_util::sync::CancellationToken;
 
 /// Adapters of every [`Source`].
 ///
@@ -33,6 +34,31 @@ pub trait SourceExt: Source + Sized {
     /// The reserved table `hotconf` is then that of the table taken.
     fn at(self, path: &str) -> At<Self> {
         At { source: self, keys: keys::split(path), path: path.to_owned() }
+    }
+
+    /// Stops this source alone when `token` is cancelled: what it brought last stays in force, its status
+    /// says [`Stopped`](crate::SourceState::Stopped), and the other sources go on.
+    ///
+    /// ```
+    /// use hotconf::{Format, Hot, HotConf, Inline, SourceExt};
+    /// use tokio_util::sync::CancellationToken;
+    ///
+    /// #[derive(Clone, HotConf)]
+    /// struct App {
+    ///     port: u16,
+    /// }
+    ///
+    /// let token = CancellationToken::new();
+    /// let (source, handle) = Inline::channel("app.toml", Format::Toml, "port = 80");
+    /// let config = Hot::<App>::builder().source(source.cancelled_by(&token)).blocking_start()?;
+    /// token.cancel();
+    /// handle.set("port = 81");
+    /// config.blocking_reload()?;
+    /// assert_eq!(config.load().port, 80);
+    /// # Ok::<(), hotconf::Error>(())
+    /// ```
+    fn cancelled_by(self, token: &CancellationToken) -> CancelledBy<Self> {
+        CancelledBy { source: self, token: token.clone(), asked: true }
     }
 
     /// Puts all that the source says below `path`, a dotted path of the configuration.
@@ -66,6 +92,16 @@ pub struct Under<S> {
     source: S,
     keys: Result<Vec<String>, &'static str>,
     path: String,
+}
+
+/// A source with a token of its own: see [`SourceExt::cancelled_by`].
+#[derive(Clone, Debug)]
+#[must_use = "a source does nothing until it is given to a builder"]
+pub struct CancelledBy<S> {
+    source: S,
+    token: CancellationToken,
+    /// The source was not asked yet, or shall be asked anew.
+    asked: bool,
 }
 
 macro_rules! forward {
@@ -134,6 +170,47 @@ impl<S: Source> Source for Under<S> {
                 }
             }
             Ok(update)
+        })
+    }
+}
+
+impl<S: Source> Source for CancelledBy<S> {
+    fn describe(&self) -> Cow<'_, str> {
+        self.source.describe()
+    }
+
+    fn refresh(&mut self) {
+        self.asked = true;
+        self.source.refresh();
+    }
+
+    fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
+        self.source.settled(cursor, verdict);
+    }
+
+    /// There is always the token to wait for.
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        Box::pin(async move {
+            let answer = async {
+                if !self.asked && !self.source.is_live() {
+                    return std::future::pending().await;
+                }
+                let answer = self.source.next(cx).await;
+                self.asked = false;
+                answer
+            };
+            let answer = self.token.run_until_cancelled(answer).await;
+            // An answer that came together with the cancelling would win; off means off.
+            if let Some(answer) = answer.filter(|_| !self.token.is_cancelled()) {
+                return answer;
+            }
+            // The engine's token of this source: who awaits this future drops it now.
+            cx.cancelled().cancel();
+            std::future::pending().await
         })
     }
 }

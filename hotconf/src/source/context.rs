@@ -173,13 +173,21 @@ pub(crate) struct Activity {
     pub(crate) parses: AtomicU64,
     /// Changes are found by the content poll alone, because a watch could not be set.
     pub(crate) polling: AtomicBool,
+    /// When the source was last looked at.
+    checked: Mutex<Option<Instant>>,
 }
 
 impl Activity {
     /// Notes that the source was read, with how many documents parsed.
-    pub(crate) fn read(&self, parses: u64) {
+    pub(crate) fn read(&self, at: Instant, parses: u64) {
+        *crate::sync::lock(&self.checked) = Some(at);
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.parses.fetch_add(parses, Ordering::Relaxed);
+    }
+
+    /// When the source was last looked at.
+    pub(crate) fn checked(&self) -> Option<Instant> {
+        *crate::sync::lock(&self.checked)
     }
 }
 
@@ -247,6 +255,11 @@ impl Context {
         }
     }
 
+    /// The same, with an account that the engine reads too.
+    pub(crate) fn counting(self, activity: Arc<Activity>) -> Self {
+        Self { activity, ..self }
+    }
+
     /// The same for a source of which another part is wanted.
     pub(crate) fn placed(&self, schema: &'static crate::schema::meta::Schema, above: Vec<String>) -> Self {
         Self { schema, above, ..self.clone() }
@@ -264,7 +277,7 @@ impl Context {
 
     /// Ends after `duration`.
     pub fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.services.sleep_until(self.now() + duration)
+        self.services.sleep_until(crate::sync::later(self.now(), duration))
     }
 
     /// Ends at `at`.

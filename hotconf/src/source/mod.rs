@@ -21,8 +21,8 @@ pub use args::Args;
 #[cfg(feature = "clap")]
 pub use clap::Clap;
 pub use combinators::SourceExt;
+pub(crate) use context::{Activity, Group, Hint, Inbox, Services, WatchFailure, Watching};
 pub use context::{Context, Stirring};
-pub(crate) use context::{Group, Hint, Inbox, Services, WatchFailure, Watching};
 pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};

@@ -17,7 +17,6 @@ use crate::publish::{Core, Snapshot};
 use crate::schema::Select;
 use crate::sync::lock;
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
@@ -176,7 +175,7 @@ impl<T: Send + Sync + 'static> Callback<T> {
             self.hub.calls.fetch_add(u64::from(starts), Ordering::Relaxed);
             starts
         };
-        let outer = CURRENT.replace(Some((self.place.id, Arc::as_ptr(&self.hub) as usize)));
+        let inside = self.hub.running.inside(self.place.id);
         let outcome = contained(|| call(step, &may_start));
         let (unused, submit) = {
             let mut slot = lock(&self.slot);
@@ -190,7 +189,7 @@ impl<T: Send + Sync + 'static> Callback<T> {
         };
         let closed = unused.is_some();
         let dropped = contained(|| drop(unused));
-        CURRENT.set(outer);
+        drop(inside);
         for message in [outcome.err(), dropped.err()].into_iter().flatten() {
             self.panicked(message);
         }
@@ -206,8 +205,8 @@ impl<T: Send + Sync + 'static> Callback<T> {
         let _ = contained(|| (self.hub.report)(Trouble::Panicked { name: Arc::clone(&self.name), message }));
     }
 
-    /// Marks it closed; hands out the closure, and whether a run still has to finish.
-    fn mark_closed(&self) -> Option<(Box<dyn Any + Send>, bool)>
+    /// Marks it closed; hands out what it held, if anything, and whether a run still has to finish.
+    fn mark_closed(&self) -> Option<(Option<Box<dyn Any + Send>>, bool)>
     where
         T: 'static,
     {
@@ -220,7 +219,12 @@ impl<T: Send + Sync + 'static> Callback<T> {
             (slot.call.take(), slot.mail.take(), slot.hook.take(), running)
         };
         drop(hook);
-        Some((Box::new(Captured { _call: call, _waiting: waiting }), running))
+        // Nothing is left while the callback itself runs: whoever waits for what was captured must not wait
+        // for a worker that this very callback occupies.
+        let held = call.is_some() || waiting.is_some();
+        let captured =
+            held.then(|| Box::new(Captured { _call: call, _waiting: waiting }) as Box<dyn Any + Send>);
+        Some((captured, running))
     }
 }
 
@@ -261,7 +265,7 @@ impl<T: Send + Sync + 'static> Listener<T> for Callback<T> {
         if !running {
             self.finished.leave();
         }
-        Some(captured)
+        captured
     }
 }
 
@@ -312,20 +316,4 @@ impl<T: Send + Sync + 'static> Cancel for Callback<T> {
         drop(unused);
         token
     }
-}
-
-thread_local! {
-    /// The callback that this thread runs: its number, and which configuration's it is.
-    static CURRENT: Cell<Option<(u64, usize)>> = const { Cell::new(None) };
-}
-
-/// The number of the callback that this thread runs.
-pub(super) fn current() -> Option<u64> {
-    CURRENT.get().map(|(id, _)| id)
-}
-
-/// 1 where this thread runs a callback of this configuration, else 0.
-pub(super) fn own_calls(hub: &Arc<Hub>) -> usize {
-    let this = Arc::as_ptr(hub) as usize;
-    usize::from(CURRENT.get().is_some_and(|(_, hub)| hub == this))
 }

@@ -1,7 +1,7 @@
 //! Tells exactly the subscribers whose field moved.
 //!
 //! [`registry`] knows who wants what; [`callback`] and [`watch`] are the two kinds of subscriber, both
-//! fed through a [`fold`]; [`job`] is how a callback reaches a worker; [`signal`] and [`gate`] are the two
+//! fed through a [`fold`]; [`job`] is how a callback reaches a worker, and [`calls`] counts who runs; [`signal`] and [`gate`] are the two
 //! places where somebody waits, [`blocking`] parks a thread for a future; [`subscription`] is the guard; [`change`] is what a callback is given.
 //!
 //! Rules: no lock is held across code of the user (closures, their captures, `PartialEq`, `Clone` and
@@ -10,6 +10,7 @@
 
 pub(crate) mod blocking;
 mod callback;
+mod calls;
 mod change;
 mod fold;
 mod gate;
@@ -26,6 +27,7 @@ pub use change::Change;
 pub use subscription::Subscription;
 pub use watch::Watch;
 
+pub(crate) use calls::Calls;
 pub(crate) use job::{Job, Pool, Report, Trouble, contained};
 pub(crate) use registry::Hub;
 pub(crate) use topic::Topic;

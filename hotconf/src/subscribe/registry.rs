@@ -12,14 +12,13 @@
 //!    pointers. So they may subscribe, unsubscribe and stop from wherever they are.
 //! 3. One thread tells at a time.
 
-use super::callback::own_calls;
-use super::gate::Gate;
+use super::calls::{Calls, unique};
 use super::job::{Job, Pool, Report, Trouble, contained};
 use crate::publish::Snapshot;
 use crate::sync::lock;
 use std::any::Any;
 use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -37,8 +36,8 @@ pub(crate) struct Hub {
     pub(super) report: Report,
     /// The configuration's token: a subscription's is its child.
     pub(super) token: CancellationToken,
-    /// Callbacks that run, and captures that are being dropped.
-    pub(super) running: Gate,
+    /// Callbacks that run, and captures that are being dropped; beside them, what the engine counts.
+    pub(super) running: Arc<Calls>,
     pub(super) calls: AtomicU64,
 }
 
@@ -68,8 +67,7 @@ pub(super) struct Place {
 impl Place {
     /// The number is unique in the process, so that a thread can say whose callback it runs.
     pub(super) fn new(kind: Kind, numbers: Option<Range<u32>>) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), kind, numbers }
+        Self { id: unique(), kind, numbers }
     }
 }
 
@@ -116,13 +114,12 @@ impl<T: Send + Sync + 'static> Registry<T> {
     /// Blocks until no callback runs, the calling one excepted; `false` where the deadline came first.
     #[cfg(test)]
     pub(crate) fn wait_idle(&self, deadline: std::time::Instant) -> bool {
-        self.hub.running.wait(own_calls(&self.hub), Some(deadline))
+        self.hub.running.wait(Some(deadline))
     }
 
     /// Ends when no callback runs, views' included; the one inside of which this is called is excepted.
     pub(crate) fn calm(&self) -> impl Future<Output = ()> + Send + use<T> {
-        let (hub, own) = (Arc::clone(&self.hub), own_calls(&self.hub));
-        async move { poll_fn(|cx| hub.running.poll(own, cx)).await }
+        self.hub.running.calm()
     }
 
     /// How often a callback was called.
@@ -156,13 +153,18 @@ impl<T: Send + Sync + 'static> Registry<T> {
 
 impl Hub {
     /// A hub whose callbacks run in `pool`. `token` is the configuration's.
-    pub(crate) fn new(pool: Arc<dyn Pool>, report: Report, token: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { pool, report, token, running: Gate::new(0), calls: AtomicU64::new(0) })
+    pub(crate) fn new(
+        pool: Arc<dyn Pool>,
+        report: Report,
+        token: CancellationToken,
+        running: Arc<Calls>,
+    ) -> Arc<Self> {
+        Arc::new(Self { pool, report, token, running, calls: AtomicU64::new(0) })
     }
 
     /// The hub of a value that never changes: there is nothing to run.
     pub(crate) fn fixed() -> Arc<Self> {
-        Self::new(Arc::new(NoPool), Arc::new(|_| {}), CancellationToken::new())
+        Self::new(Arc::new(NoPool), Arc::new(|_| {}), CancellationToken::new(), Calls::new())
     }
 }
 

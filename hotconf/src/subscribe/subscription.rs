@@ -4,7 +4,7 @@
 //! inside one that the callback is waiting for (two callbacks that close each other).
 
 use super::blocking::refuse_in_async;
-use super::callback::current;
+use super::calls::current;
 use super::gate::Gate;
 use crate::error::Error;
 use crate::sync::lock;

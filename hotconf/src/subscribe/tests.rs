@@ -1,7 +1,7 @@
 //! Hostile subscribers against a registry with real workers.
 
 use super::registry::Registry;
-use super::{Change, Hub, Pool, Subscription, Trouble};
+use super::{Calls, Change, Hub, Pool, Subscription, Trouble};
 use crate::engine::workers::Workers;
 use crate::publish::{Core, snapshot_for_test};
 use crate::schema::Select;
@@ -73,7 +73,7 @@ impl World {
         let tx = Mutex::new(tx);
         let token = CancellationToken::new();
         let report = Arc::new(move |t| say(&lock(&tx), t));
-        let hub = Hub::new(workers.clone() as Arc<dyn Pool>, report, token.clone());
+        let hub = Hub::new(workers.clone() as Arc<dyn Pool>, report, token.clone(), Calls::new());
         Arc::new(Self {
             core: Core::new(snapshot_for_test(vec![0; leaves as usize], 1)),
             registry: Arc::new(Registry::new(leaves, hub)),

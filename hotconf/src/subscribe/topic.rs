@@ -16,7 +16,13 @@ use std::sync::{Arc, Mutex, Weak};
 pub(crate) struct Topic<T> {
     pub(crate) core: Arc<Core<T>>,
     pub(crate) registry: Arc<Registry<T>>,
-    views: Mutex<Vec<Weak<dyn Viewed>>>,
+    views: Mutex<Views>,
+}
+
+#[derive(Default)]
+struct Views {
+    all: Vec<Weak<dyn Viewed>>,
+    closed: bool,
 }
 
 /// A view's topic, as its parent knows it.
@@ -49,6 +55,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// Ends every subscription here and in the views.
     pub(crate) fn close(&self) {
         self.registry.close_all();
+        lock(&self.views).closed = true;
         for view in self.views() {
             view.close_on();
         }
@@ -56,8 +63,8 @@ impl<T: Send + Sync + 'static> Topic<T> {
 
     fn views(&self) -> Vec<Arc<dyn Viewed>> {
         let mut views = lock(&self.views);
-        views.retain(|v| v.strong_count() > 0);
-        views.iter().filter_map(Weak::upgrade).collect()
+        views.all.retain(|v| v.strong_count() > 0);
+        views.all.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Mirrors one field in an atomic.
@@ -93,7 +100,18 @@ impl<T: Send + Sync + 'static> Topic<T> {
             })
         });
         let viewed: Arc<dyn Viewed> = projection.clone();
-        lock(&self.views).push(Arc::downgrade(&viewed));
+        let closed = {
+            let mut views = lock(&self.views);
+            // Views that are gone would else pile up between two versions.
+            if views.all.len() == views.all.capacity() {
+                views.all.retain(|v| v.strong_count() > 0);
+            }
+            views.all.push(Arc::downgrade(&viewed));
+            views.closed
+        };
+        if closed {
+            viewed.close_on();
+        }
         (projection.topic.clone(), projection)
     }
 }

@@ -3,7 +3,7 @@
 //! What an alias stands for keeps the place of its anchor: there it is that a person changes it.
 
 use super::super::keys::{Duplicates, Key};
-use super::super::{Fault, Limits, offset_in};
+use super::super::{Fault, Limits, offset_in, with_paths};
 use super::core::{Scalar, scalar};
 use super::{Form, Node, What, after};
 use crate::value::{Builder, Document, Kind};
@@ -33,8 +33,14 @@ pub(super) fn emit(
         What::Sequence { .. } => Err(Fault::new(root.at, "expected keys and values, found a list")),
         _ => Err(Fault::new(root.at, "expected keys and values, found a single value")),
     };
-    emit.faults.extend(done.err());
-    if emit.faults.is_empty() { Ok(emit.builder.finish()) } else { Err(emit.faults) }
+    match done {
+        Ok(()) if emit.faults.is_empty() => Ok(emit.builder.finish()),
+        Ok(()) => Err(with_paths(emit.builder, emit.faults)),
+        Err(fault) => {
+            emit.faults.push(fault);
+            Err(emit.faults)
+        }
+    }
 }
 
 struct Emit<'n, 't> {
@@ -194,7 +200,10 @@ impl<'n> Emit<'n, '_> {
                 Some(start) => self.builder.str_slice(Kind::Str, at, start, text.len()),
                 None => self.builder.str_owned(Kind::Str, at, text),
             },
-            Err(message) => self.fault(at, message),
+            Err(message) => {
+                self.fault(at, message);
+                self.builder.null(at);
+            }
         }
     }
 

@@ -35,7 +35,7 @@ fn standard_tags_are_honoured_and_others_refused() {
     assert!(refusal("a: 1\nb: !secret x").starts_with("2:4: expected no tag"));
     assert!(refusal("a: !!binary aGk=").starts_with("1:4: expected no tag"));
     assert!(refusal("a: !!set {x}").starts_with("1:4: expected no tag"));
-    assert!(refusal("a: !!int x").starts_with("1:10: expected an integer"));
+    assert!(refusal("a: !!int x").starts_with("`a` at doc:1:10: expected an integer"));
 }
 
 #[test]

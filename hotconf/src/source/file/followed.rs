@@ -41,6 +41,8 @@ pub(super) struct Followed<T: ?Sized> {
     astray: bool,
     /// A watch that looks alive is not.
     rearm: bool,
+    /// Events were lost, and nobody was told of it yet.
+    lost: bool,
     settle: Settle,
     good: Option<Good>,
     told: Told,
@@ -63,6 +65,7 @@ impl<T: Target> Followed<T> {
             unwatched: false,
             astray: true,
             rearm: false,
+            lost: false,
             settle: Settle::default(),
             good: None,
             told: Told::Nothing,
@@ -118,11 +121,16 @@ impl<T: Target> Followed<T> {
                 decision = self.settle.decide(now, alone);
             }
             self.stir(cx);
+            if std::mem::take(&mut self.lost) {
+                cx.warn(
+                    "events of the file system were lost, and everything was read anew; if this is said \
+                     often, raise the sysctl `fs.inotify.max_queued_events`",
+                );
+            }
             if self.settle.is_long_held(now) {
                 cx.warn(format!(
-                    "{}: has been held open and written to for {LONG_HELD:?}; what it says is taken when \
-                     its writer closes it or pauses for {HELD:?}",
-                    self.target.name()
+                    "has been held open and written to for {LONG_HELD:?}; what it says is taken when \
+                     its writer closes it or pauses for {HELD:?}"
                 ));
             }
             match decision {
@@ -139,20 +147,26 @@ impl<T: Target> Followed<T> {
 
     /// Reads, and answers where there is something to tell.
     async fn read(&mut self, cx: &Context, trust: Trust) -> Option<Result<Update, SourceError>> {
-        let found = self.examine(cx).await?;
+        let mut found = self.examine(cx).await?;
         let now = cx.now();
-        cx.activity().read(found.parses);
+        cx.activity().read(cx.now(), found.parses);
         if trust != Trust::Whole {
             // What was said up to the read may mean that a writer was at work, however late the thread
             // is that tells it.
             if found.seen != Seen::Same {
                 cx.services().catch_up();
             }
-            for (at, hint) in self.inbox.drain() {
-                self.take(at, &hint);
+            let late = self.inbox.drain();
+            for (at, hint) in &late {
+                self.take(*at, hint);
             }
             if trust == Trust::Quiet && self.settle.is_held() {
                 return None;
+            }
+            // A file that is saved all the time is always fresh: what nobody touched while it was read
+            // is then taken.
+            if let Seen::Content { fresh, .. } = &mut found.seen {
+                *fresh &= !(late.is_empty() && self.settle.has_verified(now));
             }
         }
         if self.settle.seen(now, trust, found.seen) != Outcome::Deliver {
@@ -243,9 +257,15 @@ impl<T: Target> Followed<T> {
     /// Notes what a hint means.
     fn take(&mut self, at: Instant, hint: &Hint) {
         let Some(path) = hint.path() else {
-            (self.astray, self.rearm) = (true, true);
+            (self.astray, self.rearm, self.lost) = (true, true, true);
             return self.settle.sign(at, Sign::Lost, Path::new(""));
         };
+        // A directory whose times were set is said to be modified, and never closed; and all the world
+        // writes to a device such as `/dev/null`.
+        let written = matches!(hint, Hint::Writing(_) | Hint::Closed(_));
+        if written && std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+            return;
+        }
         let sign = match hint {
             Hint::Writing(_) => Sign::Written,
             Hint::Closed(_) => Sign::Closed,
@@ -332,8 +352,7 @@ impl<T: Target> Followed<T> {
         } else {
             format!("changes are found by reading it every {every:?}")
         };
-        let name = self.target.name();
-        cx.warn(format!("{name}: cannot watch {}: {reason}; {then}", path.display()));
+        cx.warn(format!("cannot watch {}: {reason}; {then}", path.display()));
     }
 }
 

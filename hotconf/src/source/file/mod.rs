@@ -115,7 +115,7 @@ impl File {
         let paths = self.followed.target();
         let Some((_, End::File(path, _))) = paths.chosen() else { return };
         if let Some(warning) = mount::warning(&path) {
-            cx.warn(format!("{}: {warning}", paths.name));
+            cx.warn(warning);
         }
     }
 }

@@ -28,6 +28,9 @@ pub(super) const CONFIRM: Duration = Duration::from_millis(100);
 /// quiet, is read again after this: events travel through another thread and may be late.
 pub(super) const VERIFY: Duration = Duration::from_millis(10);
 
+/// For how long a file that is always fresh is read again; then the events alone are believed.
+pub(super) const VERIFIED: Duration = Duration::from_millis(30);
+
 /// A writer that has held a file for this long is spoken of: it would be waited for without end.
 pub(super) const LONG_HELD: Duration = Duration::from_secs(10);
 
@@ -291,7 +294,9 @@ impl Settle {
         };
         window.lacking = matches!(seen, Seen::Shrunk | Seen::Lacking);
         window.stirs |= !window.lacking;
-        (window.again, window.ceiling) = (Some(again), None);
+        // Who saves all the time is not waited for twice.
+        let ceiling = (now < window.last + QUIET).then_some(now + QUIET);
+        (window.again, window.ceiling) = (Some(again), ceiling);
         Outcome::Wait
     }
 
@@ -308,6 +313,12 @@ impl Settle {
     /// Whether a writer has kept this window open for so long that somebody should know.
     pub(super) fn is_long_held(&self, now: Instant) -> bool {
         self.is_held() && self.window.as_ref().is_some_and(|window| now >= window.first + LONG_HELD)
+    }
+
+    /// Whether what changes all the time has been read over and over.
+    pub(super) fn has_verified(&self, now: Instant) -> bool {
+        let read = self.window.as_ref().and_then(|window| window.read);
+        read.is_some_and(|first| now >= first + VERIFIED)
     }
 
     /// Whether nothing is being waited for.
