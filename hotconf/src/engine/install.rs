@@ -81,6 +81,7 @@ impl<T: HotConf> Driver<T> {
     /// Sources whose documents came in.
     pub(super) fn accepted(&self, sources: &[usize], offers: &[(usize, Offer)], verdict: &Verdict) {
         let now = Instant::now();
+        let mut up = Vec::new();
         for &source in sources {
             let handle = &self.plan.sources[source];
             let before = self.board.set_source(source, handle.well(), None, now);
@@ -88,10 +89,14 @@ impl<T: HotConf> Driver<T> {
                 self.settle(source, offer, verdict.clone());
             }
             if matches!(before, SourceState::Refused | SourceState::Down) {
-                self.tell(Event::SourceUp(SourceUp { source: handle.name.clone() }));
+                up.push(handle.name.clone());
             }
         }
+        // The status first: who hears that a source is up finds it healthy.
         self.board.clear_rejected_if_well();
+        for source in up {
+            self.tell(Event::SourceUp(SourceUp { source }));
+        }
     }
 
     /// Sources whose documents stay out.
