@@ -1,7 +1,7 @@
 //! Loading, updating, setting and comparing, over documents made by hand and the schema of the derive.
 
-use super::{HotConf, update};
-use crate::error::{Problem, ProblemKind};
+use super::{HotConf, load, update};
+use crate::error::ProblemKind;
 use crate::layer::{Policy, merge};
 use crate::secret::Secret;
 use crate::value::{Document, Layered, Tree, Value};
@@ -10,12 +10,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The value out of its box.
-fn load<T: HotConf>(tree: &Tree) -> (Result<T, Vec<Problem>>, u64) {
-    let (result, decoded) = super::load::<T>(tree);
-    (result.map(|value| *value), decoded)
-}
 
 #[derive(Clone, Debug, PartialEq, crate::HotConf)]
 #[hotconf(crate = crate, check = workers_fit)]
