@@ -91,6 +91,7 @@ impl<T: HotConf> Driver<T> {
                 recovered.push(source);
             }
         }
+        // The status first: who hears that a source is up finds it healthy.
         self.board.clear_rejected_if_well();
         recovered
     }
