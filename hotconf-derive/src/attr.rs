@@ -310,11 +310,28 @@ fn range(value: Expr) -> syn::Result<(String, TokenStream)> {
         }
         _ => return Err(syn::Error::new_spanned(value, RANGE)),
     };
-    let bounds = text.split_once("..").map(|(low, high)| (low.trim(), high.trim_start_matches('=').trim()));
-    match bounds {
-        Some((low, high)) if !(low.is_empty() && high.is_empty()) => Ok((text, tokens)),
+    match bounds(&text) {
+        Some([low, high]) if !(low.is_empty() && high.is_empty()) => Ok((plain(&text), tokens)),
         _ => Err(syn::Error::new_spanned(tokens, RANGE)),
     }
+}
+
+/// The two bounds of a range; one may be empty.
+pub(crate) fn bounds(range: &str) -> Option<[&str; 2]> {
+    let (low, high) = range.split_once("..")?;
+    Some([low.trim(), high.strip_prefix('=').unwrap_or(high).trim()])
+}
+
+/// The text without Rust's `_` between two digits, which no source's number has either.
+fn plain(text: &str) -> String {
+    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    let mut plain = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if c != '_' || !digit(plain.chars().last()) || !digit(text[at + 1..].chars().next()) {
+            plain.push(c);
+        }
+    }
+    plain
 }
 
 const RANGE: &str = "expected a range of literals such as `1..=10`, or a text such as \"1ms..=10m\"";

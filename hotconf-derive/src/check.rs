@@ -5,7 +5,7 @@
 use crate::attr::Default;
 use crate::ctxt::Ctxt;
 use crate::model::{Body, Content, Field, Input};
-use crate::types;
+use crate::{attr, types, units};
 use std::collections::HashMap;
 use syn::{Expr, Lit, Type, UnOp};
 
@@ -18,6 +18,7 @@ pub(crate) fn check(ctxt: &Ctxt, input: &Input) {
         nested(ctxt, field);
         reading(ctxt, field);
         literal(ctxt, field);
+        bounds(ctxt, field);
     }
     match &input.body {
         Body::Struct(fields) => names(ctxt, fields, None, &input.attrs.removed),
@@ -169,6 +170,35 @@ fn literal(ctxt: &Ctxt, field: &Field) {
         _ => return,
     };
     ctxt.error(value, format!("the default of a `{name}` is {expected}"));
+}
+
+/// The bounds of a number, a duration or a size are one. Those of other types are left to the first load.
+fn bounds(ctxt: &Ctxt, field: &Field) {
+    let Some((range, tokens)) = &field.attrs.range else { return };
+    if field.is_nested() || field.attrs.parse.is_some() || field.attrs.with.is_some() {
+        return;
+    }
+    let ty = types::option(&field.ty).unwrap_or(&field.ty);
+    let Some(name) = types::name(ty) else { return };
+    for bound in attr::bounds(range).into_iter().flatten().filter(|bound| !bound.is_empty()) {
+        let wrong = if let Some((least, greatest)) = types::integer(ty) {
+            let fits = match bound.strip_prefix('-') {
+                Some(digits) => digits.parse::<u128>().is_ok_and(|digits| digits <= least.unsigned_abs()),
+                None => bound.parse::<u128>().is_ok_and(|digits| digits <= greatest),
+            };
+            (!fits).then(|| format!("an integer from {least} to {greatest}"))
+        } else {
+            match name.as_str() {
+                "f32" | "f64" => (!bound.parse::<f64>().is_ok_and(f64::is_finite)).then(|| "a number".into()),
+                "Duration" => (!units::is_duration(bound)).then(|| "a duration such as `250ms`".into()),
+                "ByteSize" => (!units::is_size(bound)).then(|| "a size such as `64MiB`".into()),
+                _ => None,
+            }
+        };
+        if let Some(expected) = wrong {
+            ctxt.error(tokens, format!("the bound `{bound}` of a `{name}` is not {expected}"));
+        }
+    }
 }
 
 /// A key means one field.

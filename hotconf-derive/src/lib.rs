@@ -14,6 +14,7 @@ mod expand;
 mod fallback;
 mod model;
 mod types;
+mod units;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

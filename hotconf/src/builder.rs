@@ -2,6 +2,7 @@
 
 use crate::engine::{self, Setup};
 use crate::error::Error;
+use crate::format::Limits;
 use crate::hot::Hot;
 use crate::layer::{Explanations, Policy};
 use crate::load::HotConf;
@@ -28,8 +29,10 @@ use tokio_util::sync::CancellationToken;
 /// | [`poll`](Builder::poll): content poll of files | 2 s |
 /// | [`startup_deadline`](Builder::startup_deadline) | 10 s |
 /// | [`max_document_bytes`](Builder::max_document_bytes) | 16 MiB |
+/// | [`max_depth`](Builder::max_depth) of tables and arrays | 128, which is the most |
+/// | [`max_nodes`](Builder::max_nodes): keys and values of a document | 1 000 000 |
 /// | [`event_capacity`](Builder::event_capacity) | 1 024 events a reader |
-/// | unknown keys | a warning |
+/// | unknown keys ([`deny_unknown_keys`](Builder::deny_unknown_keys)) | a warning |
 ///
 /// ```
 /// use hotconf::{Hot, HotConf, Inline};
@@ -54,7 +57,7 @@ pub struct Builder<T> {
     policy: Policy,
     startup: Duration,
     poll: Duration,
-    max_bytes: usize,
+    limits: Limits,
     events: usize,
     listeners: Vec<Arc<Listener>>,
     token: Option<CancellationToken>,
@@ -69,7 +72,7 @@ impl<T: HotConf> Builder<T> {
             policy: Policy::default(),
             startup: Duration::from_secs(10),
             poll: Duration::from_secs(2),
-            max_bytes: 16 << 20,
+            limits: Limits::default(),
             events: 1024,
             listeners: Vec::new(),
             token: None,
@@ -126,7 +129,19 @@ impl<T: HotConf> Builder<T> {
 
     /// The largest document that is read. Default 16 MiB, at most 1 GiB.
     pub fn max_document_bytes(mut self, bytes: usize) -> Self {
-        self.max_bytes = bytes.min(1 << 30);
+        self.limits.bytes = bytes.min(1 << 30);
+        self
+    }
+
+    /// How deep tables and arrays of a document may stand in each other. Default and most: 128.
+    pub fn max_depth(mut self, depth: usize) -> Self {
+        self.limits.depth = depth.min(Limits::DEEPEST);
+        self
+    }
+
+    /// How many keys and values a document may have, aliases expanded. Default 1 000 000.
+    pub fn max_nodes(mut self, nodes: usize) -> Self {
+        self.limits.nodes = nodes;
         self
     }
 
@@ -143,7 +158,7 @@ impl<T: HotConf> Builder<T> {
             policy: self.policy,
             startup: self.startup,
             poll: self.poll,
-            max_bytes: self.max_bytes,
+            limits: self.limits,
             events: self.events,
             listeners: self.listeners,
             token: self.token.unwrap_or_default(),

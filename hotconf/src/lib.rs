@@ -125,7 +125,6 @@ struct Readme;
 
 #[doc(hidden)]
 pub mod private;
-pub mod testing;
 
 pub use builder::{Builder, Loaded};
 pub use diff::{Diff, DiffItem};

@@ -50,7 +50,7 @@ impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
         // Whatever is wrong, the deserializer's own words may contain the value.
         deserializer
             .deserialize_newtype_struct(NAME, Hidden(PhantomData))
-            .map_err(|_| D::Error::custom(NOT_SHOWN))
+            .map_err(|error| D::Error::custom(safe(&error.to_string())))
     }
 }
 
@@ -59,6 +59,14 @@ pub(crate) const NAME: &str = "$hotconf::Secret";
 
 /// What stands in an error for everything that is known of a secret.
 pub(crate) const NOT_SHOWN: &str = "invalid value (not shown: secret)";
+
+/// Ends what this crate's deserializer says of a secret: what was expected, never what was found.
+pub(crate) const WITHHELD: &str = "(the value is not shown: secret)";
+
+/// What may be told of `message`: only this crate's own deserializer leaves the value out.
+fn safe(message: &str) -> &str {
+    if message.starts_with("expected ") && message.ends_with(WITHHELD) { message } else { NOT_SHOWN }
+}
 
 struct Hidden<T>(PhantomData<T>);
 

@@ -2,6 +2,7 @@
 
 mod derive;
 mod describe;
+mod errors;
 mod events;
 mod hostile;
 mod layers;

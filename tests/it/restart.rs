@@ -1,7 +1,6 @@
 //! Fields that apply on restart: what runs stays, what is desired waits, and both pass the checks.
 
 use crate::support::drain;
-use hotconf::testing::settle;
 use hotconf::{Event, Events, Format, Hot, HotConf, Inline, InlineHandle};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -71,7 +70,7 @@ const OFF: &str = "kind.type = 'off'\n";
 fn a_section_that_applies_on_restart_stays_as_a_whole() {
     let (config, handle, _) = live(&format!("{OFF}pool.min = 2"));
     handle.set(format!("{OFF}pool = {{ min = 3, max = 4 }}\nworkers = 7"));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     let now = config.snapshot();
     assert_eq!((now.pool.min, now.pool.max, now.workers), (2, 9, 7));
     assert_eq!(config.pending(), ["pool.min", "pool.max"]);
@@ -82,14 +81,14 @@ fn an_entry_keeps_the_first_value_that_it_had() {
     let (config, handle, _) = live(&format!("{OFF}listeners.a.port = 1"));
     let ports = || config.load().listeners.values().map(|l| (l.port, l.backlog)).collect::<Vec<_>>();
     handle.set(format!("{OFF}listeners = {{ a = {{ port = 2 }}, b = {{ port = 3 }} }}"));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!(ports(), [(1, 1), (3, 1)], "the new entry takes its first value");
     handle.set(format!("{OFF}listeners = {{ a = {{ port = 2 }}, b = {{ port = 4, backlog = 9 }} }}"));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!(ports(), [(1, 1), (3, 9)], "and keeps it");
     assert_eq!(config.pending(), ["listeners"]);
     handle.set(format!("{OFF}listeners.b = {{ port = 3 }}"));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!(ports(), [(3, 1)]);
     assert!(config.pending().is_empty(), "{:?}", config.pending());
 }
@@ -99,16 +98,16 @@ fn below_a_list_an_option_and_an_enum_it_stays_too() {
     let text = "kind = { type = 'on', at = 1 }\nlist = [{ port = 1 }]\nmaybe = { port = 1 }";
     let (config, handle, _) = live(text);
     handle.set(text.replace("= 1", "= 2"));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     let now = config.snapshot();
     assert_eq!(now.kind, Kind::On { at: 1, n: 1 });
     assert_eq!((now.list[0].port, now.maybe.as_ref().map(|l| l.port)), (1, Some(1)));
     assert_eq!(config.pending(), ["list", "kind.at", "maybe.port"]);
     handle.set("kind = { type = 'more', port = 7 }");
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!(config.load().kind, Kind::More(Listener { port: 7, backlog: 1 }), "another variant is new");
     handle.set("kind = { type = 'more', port = 8, backlog = 2 }");
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!(config.load().kind, Kind::More(Listener { port: 7, backlog: 2 }));
 }
 
@@ -116,7 +115,7 @@ fn below_a_list_an_option_and_an_enum_it_stays_too() {
 fn where_only_what_would_run_fails_a_check_the_whole_change_waits() {
     let (config, handle, mut events) = live(OFF);
     handle.set(format!("{OFF}port = 1000\nworkers = 500"));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     let now = config.snapshot();
     assert_eq!(
         (now.port, now.workers, now.version()),
@@ -130,9 +129,9 @@ fn where_only_what_would_run_fails_a_check_the_whole_change_waits() {
         "{told:#?}"
     );
     handle.set(format!("{OFF}port = 10\nworkers = 500"));
-    assert!(settle(&config).is_err(), "what is desired fails by itself");
+    assert!(config.blocking_reload().is_err(), "what is desired fails by itself");
     handle.set(format!("{OFF}port = 1000\nworkers = 50"));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!((config.load().port, config.load().workers), (80, 50), "what can apply applies");
     assert_eq!(config.pending(), ["port"]);
 }

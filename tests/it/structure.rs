@@ -20,7 +20,7 @@ const STAGES: &[&[&str]] = &[
     &["control"],
     &["observe"],
     &["engine"],
-    &["builder", "hot", "view", "testing", "private"],
+    &["builder", "hot", "view", "private"],
 ];
 
 /// The one file, or the folder of that name, in which each third-party crate may be named, below `hotconf/src`.

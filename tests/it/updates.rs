@@ -1,6 +1,5 @@
 //! Updating a value gives what loading it anew gives, and touches only what moved.
 
-use hotconf::testing::settle;
 use hotconf::{Format, Hot, HotConf, Inline, InlineHandle, Secret};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -186,7 +185,7 @@ fn an_update_gives_what_a_fresh_load_gives() {
         let fresh = Hot::<All>::builder().source(Inline::toml("app.toml", &text)).read();
         let before = config.snapshot();
         handle.set(&text);
-        let settled = settle(&config);
+        let settled = config.blocking_reload();
         match (fresh, settled) {
             (Ok(fresh), Ok(_)) => {
                 accepted += 1;
@@ -231,7 +230,7 @@ fn of_a_thousand_entries_only_the_changed_one_is_decoded() {
     let (config, handle) = live::<All>(&thousand(5000));
     let before = config.status().counters.decoded;
     handle.set(thousand(500));
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!(config.load().entries["e500"].a, 9);
     let decoded = config.status().counters.decoded - before;
     assert_eq!(decoded, 1, "one leaf of one entry moved");
@@ -243,7 +242,7 @@ fn what_has_not_moved_is_not_decoded() {
     let decode = |text: &str| {
         let before = config.status().counters.decoded;
         handle.set(text);
-        settle(&config).unwrap();
+        config.blocking_reload().unwrap();
         config.status().counters.decoded - before
     };
     let same = "# moved about\n\nmaybe = 1\nlist = [ 1 ]\n[inner]\na = 5\n[kind]\nn = 1\ntype = 'some'";
@@ -285,7 +284,7 @@ fn tokens_of_every_kind_hear_of_their_own_field_alone() {
     let base = "kind = { type = 'some', n = 1 }\nentries.a.a = 1\ntable.x = [1]";
     let tell = |text: &str| {
         handle.set(text);
-        settle(&config).unwrap();
+        config.blocking_reload().unwrap();
         // The last to be told is told by a worker: wait until none has anything left.
         std::thread::sleep(Duration::from_millis(60));
         let mut lines = std::mem::take(&mut *heard.lock().unwrap());
@@ -339,7 +338,7 @@ fn every_way_to_follow_takes_every_kind_of_token() {
     let mut whole = config.watch(All::FIELDS);
     handle
         .set("number = 4\nkind = { type = 'none' }\ninner.a = 9\noption = { a = 2 }\nentries.a = { a = 3 }");
-    settle(&config).unwrap();
+    config.blocking_reload().unwrap();
     assert_eq!((number.get(), partial.get()), (4, None));
     assert_eq!((view.load().a, maybe.load().is_some()), (9, true));
     let second = Duration::from_secs(5);
@@ -370,7 +369,7 @@ fn a_null_and_a_missing_key_are_two_things_where_an_option_has_a_default() {
         ("{}", (Some(1), 2)),
     ] {
         handle.set(text);
-        settle(&config).unwrap();
+        config.blocking_reload().unwrap();
         assert_eq!((config.load().workers, config.load().plain), expected, "{text}");
     }
 }

@@ -143,7 +143,7 @@ impl<T: HotConf> Driver<T> {
     }
 
     /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
-    pub(crate) async fn run(mut self, warnings: Vec<Warning>, started: impl FnOnce()) {
+    pub(crate) async fn run(mut self, warnings: Vec<Problem>, started: impl FnOnce()) {
         for event in self.note_warnings(warnings) {
             self.tell(event);
         }
@@ -357,7 +357,7 @@ impl<T: HotConf> Driver<T> {
                     }
                     Err(problems) => {
                         self.board.decoded.fetch_add(problems.decoded, Ordering::Relaxed);
-                        refused.get_or_insert(problems.problems);
+                        refused.get_or_insert((problems.problems, problems.warnings));
                         effects = self.control.step(Input::Judged(Judged::Bad));
                     }
                 },
@@ -413,7 +413,7 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
     let work = move || {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let message = "loading it panicked; the panic was printed by the program's panic hook";
-            Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })
+            Err(Refused::of(Problem::new(ProblemKind::Check, "", message)))
         })
     };
     if !away {
@@ -430,6 +430,6 @@ pub(crate) async fn on_worker_if<C: Send + 'static>(
     drop(Pool::submit(&*teller.workers, job));
     finished.await.unwrap_or_else(|_| {
         let message = "loading it was cut short by a shutdown";
-        Err(Refused { problems: vec![Problem::new(ProblemKind::Check, "", message)], decoded: 0 })
+        Err(Refused::of(Problem::new(ProblemKind::Check, "", message)))
     })
 }

@@ -112,10 +112,11 @@ impl<T: HotConf> Driver<T> {
         &self,
         sources: &[usize],
         offers: &[(usize, Offer)],
-        problems: Vec<Problem>,
+        (problems, warnings): (Vec<Problem>, Vec<Problem>),
     ) -> Error {
         Board::count(&self.board.refused);
-        let error = Error::problems_in("the new configuration", problems).keeping(self.version());
+        let error = Error::problems_in("the new configuration", problems).warned(warnings);
+        let error = error.keeping(self.version());
         for &source in sources {
             self.board.set_source(source, SourceState::Refused, Some(error.clone()), Instant::now());
             if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
@@ -128,7 +129,8 @@ impl<T: HotConf> Driver<T> {
     }
 
     /// Keeps the documents' warnings for the status; the events are those that are new.
-    pub(super) fn note_warnings(&mut self, warnings: Vec<Warning>) -> Vec<Event> {
+    pub(super) fn note_warnings(&mut self, warnings: Vec<Problem>) -> Vec<Event> {
+        let warnings: Vec<Warning> = warnings.into_iter().map(Into::into).collect();
         let known = std::mem::take(&mut self.warnings);
         let mut news = Vec::new();
         for warning in &warnings {

@@ -1,11 +1,11 @@
 //! Judges a candidate: merge, load, restart fields, diff. Pure; runs in place or on a worker.
 
-use crate::error::Problem;
+use crate::error::{Problem, ProblemKind};
 use crate::layer::{self, Policy, Stack};
 use crate::load::{self, HotConf};
-use crate::observe::Warning;
 use crate::publish::Snapshot;
 use crate::schema::Moved;
+use crate::schema::meta::Schema;
 use crate::value::Tree;
 use std::sync::Arc;
 
@@ -40,14 +40,21 @@ pub(crate) struct Candidate<T> {
     pub(crate) desired_moved: Moved,
     /// Leaves whose desired value waits for a restart.
     pub(crate) waiting: Vec<u32>,
-    pub(crate) warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<Problem>,
     pub(crate) decoded: u64,
 }
 
 /// A candidate that is not valid: every problem, and how many leaves it took to find them.
 pub(crate) struct Refused {
     pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<Problem>,
     pub(crate) decoded: u64,
+}
+
+impl Refused {
+    pub(crate) fn of(problem: Problem) -> Self {
+        Self { problems: vec![problem], warnings: Vec::new(), decoded: 0 }
+    }
 }
 
 /// The first load: everything is decoded.
@@ -65,14 +72,12 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
             moved: Moved::default(),
             desired_moved: Moved::default(),
             waiting: Vec::new(),
-            warnings: merged.warnings.into_iter().map(Into::into).collect(),
+            warnings: merged.warnings,
             decoded,
         }),
         loaded => {
-            problems.extend(loaded.err().into_iter().flatten());
-            layer::add_hides(&mut problems, &stack, T::SCHEMA);
-            layer::tell_missing(&mut problems, &merged.warnings, &stack);
-            Err(Refused { problems, decoded })
+            add_news(&mut problems, loaded.err().unwrap_or_default());
+            Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded))
         }
     }
 }
@@ -88,11 +93,9 @@ pub(crate) fn judge<T: HotConf>(
     let mut problems = merged.problems;
     let mut desired = Box::new(base.desired().clone());
     let (updated, decoded) = load::update::<T>(&mut desired, &base.tree, &tree);
-    problems.extend(updated.err().into_iter().flatten());
+    add_news(&mut problems, updated.err().unwrap_or_default());
     if !problems.is_empty() {
-        layer::add_hides(&mut problems, &stack, T::SCHEMA);
-        layer::tell_missing(&mut problems, &merged.warnings, &stack);
-        return Err(Refused { problems, decoded });
+        return Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded));
     }
     let running = hold_back(base, &desired, &tree);
     let differ = |a: &T, b: &T| {
@@ -115,9 +118,39 @@ pub(crate) fn judge<T: HotConf>(
         moved,
         desired_moved,
         waiting,
-        warnings: merged.warnings.into_iter().map(Into::into).collect(),
+        warnings: merged.warnings,
         decoded,
     })
+}
+
+/// Adds what loading found to what reading and merging found, unless it is of the same place: a value that
+/// could not be read has been told, and is not missing besides.
+fn add_news(problems: &mut Vec<Problem>, loaded: Vec<Problem>) {
+    let told = problems.len();
+    for problem in loaded {
+        let known = problems[..told].iter().any(|known| {
+            let same_place = known.origin.is_some() && known.origin == problem.origin;
+            let below = problem.path.strip_prefix(&*known.path).filter(|_| !known.path.is_empty());
+            let unset = problem.kind == ProblemKind::Missing
+                && below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+            same_place || unset
+        });
+        if !known {
+            problems.push(problem);
+        }
+    }
+}
+
+fn refused(
+    mut problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+    stack: &Stack,
+    schema: &'static Schema,
+    decoded: u64,
+) -> Refused {
+    layer::add_hides(&mut problems, stack, schema);
+    layer::tell_missing(&mut problems, &warnings, stack);
+    Refused { problems, warnings, decoded }
 }
 
 /// What runs where it is not what is desired: the desired value with the restart leaves that run.

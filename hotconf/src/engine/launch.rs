@@ -8,6 +8,7 @@ use super::teller::Teller;
 use super::{Engine, OneShot};
 use crate::control::Control;
 use crate::error::{Error, Problem, ProblemKind};
+use crate::format::Limits;
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::observe::{Board, Bus, Listener, Warning};
@@ -30,7 +31,7 @@ pub(crate) struct Setup {
     pub(crate) policy: Policy,
     pub(crate) startup: Duration,
     pub(crate) poll: Duration,
-    pub(crate) max_bytes: usize,
+    pub(crate) limits: Limits,
     pub(crate) events: usize,
     pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) token: CancellationToken,
@@ -117,7 +118,7 @@ async fn begin<T: HotConf>(
     commands: mpsc::UnboundedReceiver<super::remote::Command>,
     reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
 ) {
-    let Setup { name, sources, policy, startup, poll, max_bytes, token, .. } = setup;
+    let Setup { name, sources, policy, startup, poll, limits, token, .. } = setup;
     let group = Group::new();
     let (arrivals_in, arrivals) = mpsc::channel(sources.len().max(1) * 2);
     let (warn, warned) = mpsc::channel(WARNINGS);
@@ -135,7 +136,7 @@ async fn begin<T: HotConf>(
             Arc::new(move |text| drop(warn.try_send((index, text)))),
             T::SCHEMA,
             poll,
-            max_bytes,
+            limits,
         )
         .counting(told.0.activity(index));
         let (orders_in, orders) = mpsc::unbounded_channel();
@@ -163,7 +164,7 @@ async fn drive<T: HotConf>(
     plan: Plan,
     startup: Duration,
     (board, teller, report): (Arc<Board>, Teller, Report),
-    (mut arrivals, commands, warned): Channels,
+    (mut arrivals, commands, mut warned): Channels,
     (group, token): (Arc<Group>, CancellationToken),
     reply: oneshot::Sender<Result<Arc<Topic<T>>, Error>>,
 ) {
@@ -178,7 +179,11 @@ async fn drive<T: HotConf>(
         Ok(candidate) if problems.is_empty() => candidate,
         judged => {
             token.cancel();
-            drop(reply.send(Err(refuse(&plan.name, problems, judged.err()))));
+            let mut remarks = Vec::new();
+            while let Ok((source, text)) = warned.try_recv() {
+                remarks.push(named(remark(text), &plan.sources[source].name));
+            }
+            drop(reply.send(Err(refuse(&plan.name, problems, judged, remarks))));
             return;
         }
     };
@@ -208,7 +213,7 @@ async fn drive<T: HotConf>(
 pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Warning>), Error> {
     let services: Arc<dyn Services> = Arc::new(OneShot);
     let group = Group::new();
-    let warned: Arc<Mutex<Vec<Warning>>> = Arc::default();
+    let warned: Arc<Mutex<Vec<Problem>>> = Arc::default();
     let (mut stack, mut problems) = (Stack::default(), Vec::new());
     for mut source in setup.sources {
         let name: Arc<str> = Arc::from(&*source.describe());
@@ -219,12 +224,11 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
             token.clone(),
             group.clone(),
             Arc::new(move |message| {
-                let origin = Some(Origin::whole(whose.clone()));
-                lock(&warned).push(Warning { path: String::new(), message, origin });
+                lock(&warned).push(named(remark(message), &whose));
             }),
             T::SCHEMA,
             setup.poll,
-            setup.max_bytes,
+            setup.limits,
         );
         let answer = token.run_until_cancelled(source.next(&cx));
         let update = match blocking::wait(answer, Some(setup.startup)) {
@@ -248,14 +252,17 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
         (Ok(candidate), true) => {
             let (snapshot, mut warnings) = first_snapshot::<T>(candidate);
             warnings.append(&mut lock(&warned));
-            Ok((snapshot, warnings))
+            Ok((snapshot, warnings.into_iter().map(Into::into).collect()))
         }
-        (judged, _) => Err(refuse(&setup.name, problems, judged.err())),
+        (judged, _) => {
+            let remarks = std::mem::take(&mut *lock(&warned));
+            Err(refuse(&setup.name, problems, judged, remarks))
+        }
     }
 }
 
 /// Version 1, and the warnings of its load.
-pub(super) fn first_snapshot<T: HotConf>(candidate: judge::Candidate<T>) -> (Snapshot<T>, Vec<Warning>) {
+pub(super) fn first_snapshot<T: HotConf>(candidate: judge::Candidate<T>) -> (Snapshot<T>, Vec<Problem>) {
     let meta = Arc::new(Meta {
         number: 1,
         at: SystemTime::now(),
@@ -271,13 +278,27 @@ pub(super) fn first_snapshot<T: HotConf>(candidate: judge::Candidate<T>) -> (Sna
 }
 
 /// The report of a first load that failed: of the sources, then of what could be loaded all the same.
-fn refuse(name: &str, mut problems: Vec<Problem>, refused: Option<Refused>) -> Error {
+fn refuse<T>(
+    name: &str,
+    mut problems: Vec<Problem>,
+    judged: Result<judge::Candidate<T>, Refused>,
+    remarks: Vec<Problem>,
+) -> Error {
     // What is missing may be in the very source that failed: to say so would mislead.
     let partial = !problems.is_empty();
     let misleads = |p: &Problem| partial && matches!(p.kind(), ProblemKind::Missing | ProblemKind::Check);
-    let more = refused.map(|refused| refused.problems).unwrap_or_default();
+    let (more, mut warnings) = match judged {
+        Ok(candidate) => (Vec::new(), candidate.warnings),
+        Err(refused) => (refused.problems, refused.warnings),
+    };
     problems.extend(more.into_iter().filter(|p| !misleads(p)));
-    Error::problems_in(what_of(name), problems)
+    warnings.extend(remarks);
+    Error::problems_in(what_of(name), problems).warned(warnings)
+}
+
+/// What a source said of itself.
+fn remark(message: String) -> Problem {
+    Problem::new(ProblemKind::Remark, "", message)
 }
 
 fn late() -> Problem {

@@ -29,6 +29,8 @@ pub enum ProblemKind {
     Conflict,
     /// A call was used in a way in which it cannot work.
     Usage,
+    /// A source said something of itself that stops nothing; a warning.
+    Remark,
 }
 
 /// One thing that is wrong: what, where, what was expected and what was found.
@@ -100,6 +102,16 @@ impl Problem {
     /// Where the offending value was set.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
+    }
+
+    /// What the refused value hides, nearest first: the places of the values below it, and the default.
+    pub fn hides(&self) -> &[String] {
+        &self.hides
+    }
+
+    /// The line of the document with a marker below the place; none where showing it might tell a secret.
+    pub fn excerpt(&self) -> Option<&str> {
+        self.excerpt.as_deref()
     }
 }
 

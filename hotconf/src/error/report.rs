@@ -28,6 +28,8 @@ struct Report {
     /// What was attempted, e.g. `the new configuration`.
     what: String,
     problems: Vec<Problem>,
+    /// What stops nothing and may explain a problem: a mistyped key explains a missing one.
+    warnings: Vec<Problem>,
     /// The version that stays in force; 0 where there is none.
     keeping: u64,
 }
@@ -36,12 +38,19 @@ impl Error {
     /// Problems found in `what`, which completes "2 problems in …".
     pub(crate) fn problems_in(what: impl Into<String>, problems: Vec<Problem>) -> Self {
         debug_assert!(!problems.is_empty(), "an error has at least one problem");
-        Self(Box::new(Report { what: what.into(), problems, keeping: 0 }))
+        Self(Box::new(Report { what: what.into(), problems, warnings: Vec::new(), keeping: 0 }))
     }
 
     /// A call that cannot work as it was made.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::problems_in("this call", vec![Problem::new(ProblemKind::Usage, "", message)])
+    }
+
+    /// Adds what was warned of in the same pass.
+    #[must_use]
+    pub(crate) fn warned(mut self, warnings: Vec<Problem>) -> Self {
+        self.0.warnings = warnings;
+        self
     }
 
     /// Says which version stays in force.
@@ -60,6 +69,11 @@ impl Error {
     /// Every problem, in the order of the sources and then of the fields.
     pub fn problems(&self) -> &[Problem] {
         &self.0.problems
+    }
+
+    /// What the same pass warned of: it stops nothing, and may explain a problem.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.0.warnings
     }
 
     /// The version that stays in force, where there is one.
@@ -108,22 +122,23 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
-    /// The full report, one paragraph a problem.
+    /// The full report, one paragraph a problem; warnings stand last and are not counted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { what, problems, keeping } = &*self.0;
+        let Report { what, problems, warnings, keeping } = &*self.0;
         let count = problems.len();
         write!(f, "{count} problem{} in {what}", if count == 1 { "" } else { "s" })?;
         if *keeping > 0 {
             write!(f, "; keeping version {keeping}")?;
         }
-        for problem in problems {
-            f.write_str("\n  ")?;
+        let marked = problems.iter().map(|p| ("", p)).chain(warnings.iter().map(|p| ("warning: ", p)));
+        for (mark, problem) in marked {
+            write!(f, "\n  {mark}")?;
             if !problem.path.is_empty() {
                 write!(f, "{}: ", problem.path)?;
             }
             f.write_str(&problem.message)?;
             if let Some(origin) = &problem.origin {
-                write!(f, "\n      set in  {origin}")?;
+                write!(f, "\n      at      {origin}")?;
             }
             for hidden in &problem.hides {
                 write!(f, "\n      hides   {hidden}")?;

@@ -5,13 +5,13 @@
 
 use super::keys::{Duplicates, Key};
 use super::number::{self, Integer};
-use super::{Fault, Limits, with_paths};
+use super::{Fault, Limits, Read};
 use crate::value::tape::Open;
-use crate::value::{Builder, Document, Kind};
+use crate::value::{Builder, Kind};
 use std::borrow::Cow;
 
 /// Parses `text`, whose root must be an object.
-pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document, Vec<Fault>> {
+pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Read {
     let mut parser = Parser {
         text,
         bytes: text.as_bytes(),
@@ -22,14 +22,10 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document,
         keys: Vec::new(),
         duplicates: Duplicates::default(),
     };
-    match parser.document() {
-        Ok(()) if parser.faults.is_empty() => Ok(parser.builder.finish()),
-        Ok(()) => Err(with_paths(parser.builder, parser.faults)),
-        Err(fault) => {
-            parser.faults.push(fault);
-            Err(parser.faults)
-        }
+    if let Err(fault) = parser.document() {
+        parser.faults.push(fault);
     }
+    super::done(parser.builder, parser.faults)
 }
 
 struct Parser<'t> {
@@ -208,22 +204,22 @@ impl<'t> Parser<'t> {
         if float {
             match number::float(spelled) {
                 Some(value) => self.builder.float(start, value),
-                None => self.refuse(start, number::NOT_FINITE),
+                None => self.unread(start, number::NOT_FINITE),
             }
         } else {
             match Integer::read(spelled, 10) {
                 Some(value) => value.push(&mut self.builder, start),
-                None => self.refuse(start, number::TOO_LARGE),
+                None => self.unread(start, number::TOO_LARGE),
             }
         }
         Ok(())
     }
 
-    /// A value that no field can hold; a null keeps its place.
+    /// A value that cannot be read; what stands beside it can.
     #[cold]
-    fn refuse(&mut self, start: usize, message: &str) {
-        self.faults.push(Fault::new(start, message));
-        self.builder.null(start);
+    fn unread(&mut self, at: usize, message: &str) {
+        self.builder.str_owned(Kind::Str, at, "");
+        self.faults.push(Fault::of_value(at, message));
     }
 
     fn digits(&mut self) -> Result<usize, Fault> {

@@ -17,7 +17,7 @@ mod toml;
 mod yaml;
 
 use crate::error::{Problem, ProblemKind};
-use crate::value::{Builder, Document, Kind};
+use crate::value::{Builder, Document};
 use std::path::Path;
 
 /// A document format.
@@ -112,7 +112,7 @@ impl Default for Limits {
     }
 }
 
-/// Parses `bytes` within the default limits; on failure every problem that can be told, with its place.
+/// Parses `bytes` within the default limits. A document may come with problems of single values; on failure every problem that can be told, with its place.
 pub(crate) fn parse(format: Format, name: &str, bytes: &[u8]) -> Result<Document, Vec<Problem>> {
     parse_with(format, name, bytes, &Limits::default())
 }
@@ -129,7 +129,7 @@ pub(crate) fn parse_with(
     }
     let limits = Limits { depth: limits.depth.min(Limits::DEEPEST), ..*limits };
     let text = text::decode(name, bytes, &limits)?;
-    let parsed: Result<Document, Vec<Fault>> = match format {
+    let read: Read = match format {
         #[cfg(feature = "toml")]
         Format::Toml => toml::parse(name, text, &limits),
         #[cfg(feature = "yaml")]
@@ -139,7 +139,20 @@ pub(crate) fn parse_with(
         #[allow(unreachable_patterns, reason = "with every format's feature on no format is left")]
         _ => Err(vec![Fault::new(text.len(), "found a format that this program does not read")]),
     };
-    parsed.map_err(|faults| problems(name, text, faults))
+    match read {
+        Err(faults) => Err(problems(name, text, faults)),
+        Ok((doc, faults)) if faults.is_empty() => Ok(doc),
+        Ok((doc, faults)) => {
+            let paths = faults.iter().map(|fault| doc.path_at(fault.at).unwrap_or_default());
+            let paths: Vec<String> = paths.take(MOST_FAULTS).collect();
+            let mut problems = problems(name, text, faults);
+            for (problem, path) in problems.iter_mut().zip(paths) {
+                problem.kind = ProblemKind::Type;
+                problem.path = path;
+            }
+            Ok(doc.with_problems(problems))
+        }
+    }
 }
 
 fn feature_is_off(format: Format, name: &str) -> Problem {
@@ -155,55 +168,43 @@ struct Fault {
     message: String,
     /// A second place that the message speaks of: it completes "…; first set at".
     first: Option<usize>,
-    /// The key whose value it is, where the document is whole but for such values.
-    path: String,
+    /// Only this value is wrong: the rest of the document can be read and judged.
+    of_value: bool,
+}
+
+/// A document with faults of single values, or the faults for which there is none.
+type Read = Result<(Document, Vec<Fault>), Vec<Fault>>;
+
+/// The document, unless more than single values is wrong with it.
+#[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
+fn done(builder: Builder, mut faults: Vec<Fault>) -> Read {
+    if !faults.iter().all(|fault| fault.of_value) {
+        return Err(faults);
+    }
+    // An alias repeats what its anchor has told.
+    faults.sort_by_key(|fault| fault.at);
+    faults.dedup_by_key(|fault| fault.at);
+    Ok((builder.finish(), faults))
 }
 
 impl Fault {
     fn new(at: usize, message: impl Into<String>) -> Self {
-        Self { at, message: message.into(), first: None, path: String::new() }
+        Self { at, message: message.into(), first: None, of_value: false }
+    }
+
+    #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
+    fn of_value(at: usize, message: impl Into<String>) -> Self {
+        Self { of_value: true, ..Self::new(at, message) }
     }
 
     #[cfg(any(feature = "toml", feature = "yaml", feature = "json"))]
     fn duplicate(key: &str, at: usize, first: usize) -> Self {
-        Self { first: Some(first), ..Self::new(at, format!("duplicate key `{}`", key.escape_debug())) }
-    }
-}
-
-/// Says of each fault in a value, for which `builder` has a null, which key's value it is.
-#[cfg(any(feature = "json", feature = "toml", feature = "yaml"))]
-#[cold]
-fn with_paths(builder: Builder, mut faults: Vec<Fault>) -> Vec<Fault> {
-    let document = builder.finish();
-    for fault in faults.iter_mut().take(MOST_FAULTS) {
-        let mut path = String::new();
-        if find_null(&document, Document::ROOT, fault.at, &mut path) {
-            fault.path = path;
+        Self {
+            at,
+            message: format!("duplicate key `{}`", key.escape_debug()),
+            first: Some(first),
+            of_value: false,
         }
-    }
-    faults
-}
-
-/// Writes into `path` where below `node` the null at `offset` stands.
-#[cfg(any(feature = "json", feature = "toml", feature = "yaml"))]
-fn find_null(document: &Document, node: u32, offset: usize, path: &mut String) -> bool {
-    let is_it = |node, path: &mut String| match document.kind(node) {
-        Kind::Null => document.offset(node) == Some(offset),
-        _ => find_null(document, node, offset, path),
-    };
-    let len = path.len();
-    match document.kind(node) {
-        Kind::Table => document.entries(node).any(|(key, value)| {
-            path.truncate(len);
-            crate::value::path::append(path, document.str(key));
-            is_it(value, path)
-        }),
-        Kind::Array => document.elements(node).enumerate().any(|(i, element)| {
-            path.truncate(len);
-            path.push_str(&format!("[{i}]"));
-            is_it(element, path)
-        }),
-        _ => false,
     }
 }
 
@@ -221,14 +222,14 @@ fn problems(name: &str, text: &str, mut faults: Vec<Fault>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = faults
         .into_iter()
         .take(MOST_FAULTS)
-        .map(|Fault { at, mut message, first, path }| {
+        .map(|Fault { at, mut message, first, .. }| {
             if let Some(first) = first {
                 let (line, column) = document.line_column(first);
                 message = format!("{message}, first set at {line}:{column}");
             }
             let (line, column) = document.line_column(at);
             let origin = crate::origin::Origin::line(name, line, column);
-            Problem::new(ProblemKind::Syntax, path, message).at(origin)
+            Problem::new(ProblemKind::Syntax, "", message).at(origin)
         })
         .collect();
     if more > 0 {

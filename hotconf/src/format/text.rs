@@ -23,6 +23,11 @@ pub(super) fn decode<'b>(name: &str, bytes: &'b [u8], limits: &Limits) -> Result
         let message = format!("expected UTF-8, found {encoding}: save the file as UTF-8");
         return refuse(message, Origin::whole(name));
     }
+    if let Some(at) = bytes.iter().position(|&byte| byte == 0) {
+        let (line, column) = end_of(&String::from_utf8_lossy(&bytes[..at]));
+        let message = "expected text, found NUL bytes: was the file cut off by a crash?";
+        return refuse(message.to_owned(), Origin::line(name, line, column));
+    }
     std::str::from_utf8(bytes).or_else(|error| {
         let good = &bytes[..error.valid_up_to()];
         let good = std::str::from_utf8(good).expect("the error says that it is valid up to here");

@@ -4,14 +4,15 @@
 //! or shown reads like the file.
 
 use super::number::{self, Integer};
-use super::{Fault, Limits, MOST_FAULTS, offset_in, with_paths};
-use crate::value::{Builder, Document, Kind};
+use super::{Fault, Limits, MOST_FAULTS, Read, offset_in};
+use crate::value::{Builder, Kind};
 use ::toml::Spanned;
 use ::toml::de::{DeArray, DeString, DeTable, DeValue, Error};
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Parses `text`; on failure every fault that the parser can tell after recovering from the first.
-pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document, Vec<Fault>> {
+pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Read {
     // A parsed node takes some 90 bytes: what is far too large is told before it is parsed.
     if text.len() > limits.nodes && least_nodes(text.as_bytes()) > limits.nodes {
         return Err(vec![Fault::new(0, Limits::too_many(limits.nodes))]);
@@ -26,11 +27,7 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document,
         scratch: Vec::new(),
     };
     fill.table(0, root.get_ref(), 1);
-    match fill.faults {
-        faults if faults.is_empty() => Ok(fill.builder.finish()),
-        faults if fill.over => Err(faults),
-        faults => Err(with_paths(fill.builder, faults)),
-    }
+    super::done(fill.builder, fill.faults)
 }
 
 /// Counts `=` and `,` outside strings and comments: a document has at least as many nodes.
@@ -125,11 +122,11 @@ impl<'d, 't> Fill<'d, 't> {
             },
             DeValue::Integer(integer) => match Integer::read(integer.as_str(), integer.radix()) {
                 Some(value) => value.push(&mut self.builder, pos),
-                None => self.refuse(pos, number::TOO_LARGE),
+                None => self.unread(pos, number::TOO_LARGE),
             },
             DeValue::Float(float) => match number::float(float.as_str()) {
                 Some(value) => self.builder.float(pos, value),
-                None => self.refuse(pos, number::NOT_FINITE),
+                None => self.unread(pos, number::NOT_FINITE),
             },
             DeValue::Boolean(value) => self.builder.bool(pos, *value),
             DeValue::Datetime(_) => {
@@ -141,11 +138,11 @@ impl<'d, 't> Fill<'d, 't> {
         }
     }
 
-    /// A value that no field can hold; a null keeps its place.
+    /// A value that cannot be read; what stands beside it can.
     #[cold]
-    fn refuse(&mut self, pos: usize, message: &str) {
-        self.faults.push(Fault::new(pos, message));
-        self.builder.null(pos);
+    fn unread(&mut self, at: usize, message: &str) {
+        self.builder.str_owned(Kind::Str, at, "");
+        self.faults.push(Fault::of_value(at, message));
     }
 
     /// Holds the limits for a container of `nodes` more nodes.
@@ -173,8 +170,16 @@ const MOST_TO_RECOVER: usize = 1 << 20;
 fn syntax_faults(text: &str, first: Error) -> Vec<Fault> {
     let errors = if text.len() > MOST_TO_RECOVER { vec![first] } else { DeTable::parse_recoverable(text).1 };
     let mut duplicates = MOST_FAULTS;
+    let mut told = HashSet::new();
+    let mut begun = false;
     errors
         .into_iter()
+        .filter(|error| {
+            let at = error.span().map_or(text.len(), |span| span.start);
+            error.message() == "duplicate key"
+                || told.insert(line_of(text, at))
+                    && (!std::mem::replace(&mut begun, true) || is_broken(text, at))
+        })
         .map(|error| {
             let span = error.span().unwrap_or(text.len()..text.len());
             let key = text.get(span.clone()).unwrap_or_default();
@@ -188,6 +193,19 @@ fn syntax_faults(text: &str, first: Error) -> Vec<Fault> {
             Fault::new(span.start, error.message())
         })
         .collect()
+}
+
+/// Where the line of `at` begins and ends.
+fn line_of(text: &str, at: usize) -> (usize, usize) {
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    (before.rfind('\n').map_or(0, |end| end + 1), after.find('\n').map_or(text.len(), |end| at + end))
+}
+
+/// Tells whether the line of `at` is wrong by itself, and not only behind a bracket or a quote that an
+/// earlier line left open: one slip is told once.
+fn is_broken(text: &str, at: usize) -> bool {
+    let (start, end) = line_of(text, at);
+    DeTable::parse(&text[start..end]).is_err()
 }
 
 /// Finds the key and place that the duplicate at `span` repeats; the parser does not tell.

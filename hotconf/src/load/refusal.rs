@@ -37,7 +37,8 @@ impl Loader<'_> {
         }
         let origin = error.take_origin().or_else(|| de.origin()).unwrap_or_else(Origin::default_value);
         let message = if secret {
-            LeafError::NOT_SHOWN.to_owned()
+            error = error.withheld();
+            error.to_string()
         } else {
             if de.is_scalar() {
                 error.or_found(|| de.found());

@@ -61,5 +61,5 @@ pub(super) fn reparse(text: &str) -> Option<Document> {
     let source = format!("v = {text}");
     let doc = crate::format::parse(crate::format::Format::Toml, "a value", source.as_bytes()).ok()?;
     // A line break in the text must not make a second key.
-    (doc.count(Document::ROOT) == 1).then_some(doc)
+    (doc.count(Document::ROOT) == 1 && doc.problems().is_empty()).then_some(doc)
 }

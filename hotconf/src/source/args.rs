@@ -1,7 +1,7 @@
 //! `--set http.timeout=5s` on the command line.
 
 use super::text::{Texts, takes_text};
-use super::{BoxFuture, Context, Source, SourceError, SourceErrorKind, Update};
+use super::{BoxFuture, Context, Source, SourceError, Update};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::keys;
@@ -55,7 +55,7 @@ impl Source for Args {
 
     fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
         Box::pin(async move {
-            let doc = document(cx.schema, cx.above(), &self.args)?;
+            let doc = document(cx.schema, cx.above(), &self.args);
             Ok(Update::documents(vec![Arc::new(doc)]))
         })
     }
@@ -67,7 +67,7 @@ impl Source for Args {
 
 const SOURCE: &str = "arguments";
 
-fn document(schema: &'static Schema, above: &[String], args: &[OsString]) -> Result<Document, SourceError> {
+fn document(schema: &'static Schema, above: &[String], args: &[OsString]) -> Document {
     let (mut texts, mut problems) = (Texts::default(), Vec::new());
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -106,11 +106,7 @@ fn document(schema: &'static Schema, above: &[String], args: &[OsString]) -> Res
             problems.push(problem);
         }
     }
-    if problems.is_empty() {
-        Ok(texts.into_document(SOURCE))
-    } else {
-        Err(SourceError::problems(SourceErrorKind::Invalid, problems))
-    }
+    texts.into_document(SOURCE).with_problems(problems)
 }
 
 /// Puts one setting in, after its path was found in the schema below `above`.

@@ -2,7 +2,7 @@
 
 use super::args::set;
 use super::text::Texts;
-use super::{BoxFuture, Context, Source, SourceError, SourceErrorKind, Update};
+use super::{BoxFuture, Context, Source, SourceError, Update};
 use crate::schema::meta::Form;
 use ::clap::parser::ValueSource;
 use std::borrow::Cow;
@@ -111,11 +111,8 @@ impl Source for Clap {
                     problems.push(problem);
                 }
             }
-            if problems.is_empty() {
-                Ok(Update::documents(vec![Arc::new(texts.into_document("command line"))]))
-            } else {
-                Err(SourceError::problems(SourceErrorKind::Invalid, problems))
-            }
+            let doc = texts.into_document("command line").with_problems(problems);
+            Ok(Update::documents(vec![Arc::new(doc)]))
         })
     }
 

@@ -5,6 +5,7 @@ use crate::error::{Problem, ProblemKind};
 use crate::schema::keys;
 use crate::schema::meta::Schema;
 use crate::schema::nearest::did_you_mean;
+use crate::value::Layered;
 use std::borrow::Cow;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,8 @@ pub trait SourceExt: Source + Sized {
         Optional { source: self }
     }
 
-    /// Takes the table at `path`, a dotted path, for the whole; where it is missing, nothing is said.
+    /// Takes the table at `path`, a dotted path, for the whole. Where it is missing nothing is said, and that is
+    /// warned of unless the source is [`optional`](Self::optional).
     ///
     /// The reserved table `hotconf` is then that of the table taken.
     fn at(self, path: &str) -> At<Self> {
@@ -129,9 +131,9 @@ impl<S: Source> Source for Optional<S> {
 
     fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
         Box::pin(async move {
-            match self.source.next(cx).await {
+            match self.source.next(&cx.optional()).await {
                 Err(error) if error.is_absent() => Ok(Update::absent()),
-                other => other,
+                other => other.map(|update| Update { optional: true, ..update }),
             }
         })
     }
@@ -147,8 +149,17 @@ impl<S: Source> Source for At<S> {
             let inner = cx.placed(cx.schema, above);
             let mut update = self.source.next(&inner).await?;
             if let Content::Documents(docs) = &mut update.content {
-                for doc in docs {
+                for doc in docs.iter_mut() {
                     doc.take(keys);
+                }
+                // Variables and arguments that say nothing of a part are the rule.
+                let texts = docs.iter().any(|doc| !doc.doc.text().is_empty());
+                if texts && !cx.is_optional() && !update.optional && !docs.iter().any(Layered::says) {
+                    cx.warn(format!(
+                        "`{}` is not in it, so all that is taken from it is nothing; \
+                         say `.optional()` if it may be missing",
+                        self.path
+                    ));
                 }
             }
             Ok(update)

@@ -3,7 +3,8 @@
 //! A source knows the engine only through [`Services`], so that the stage order holds and a test can
 //! put a clock and a file system of its own behind it.
 
-use super::BoxFuture;
+use super::{BoxFuture, SourceError, Update};
+use crate::format::{Format, Limits};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -159,10 +160,12 @@ pub struct Context {
     pub(crate) schema: &'static crate::schema::meta::Schema,
     /// Keys that stand above the schema in what the source brings, where only a part is taken.
     above: Vec<String>,
+    /// The source may be absent.
+    optional: bool,
     /// Interval of the content poll; zero turns it off.
     pub(crate) poll: Duration,
-    /// Largest document that is read.
-    pub(crate) max_bytes: usize,
+    /// How large a document may be.
+    pub(crate) limits: Limits,
 }
 
 /// What a source has done so far, for `status()`: shared by the engine and the source's context.
@@ -245,7 +248,7 @@ impl Context {
         warnings: Arc<dyn Fn(String) + Send + Sync>,
         schema: &'static crate::schema::meta::Schema,
         poll: Duration,
-        max_bytes: usize,
+        limits: Limits,
     ) -> Self {
         Self {
             services,
@@ -255,8 +258,9 @@ impl Context {
             activity: Arc::default(),
             schema,
             above: Vec::new(),
+            optional: false,
             poll,
-            max_bytes,
+            limits,
         }
     }
 
@@ -270,9 +274,28 @@ impl Context {
         Self { schema, above, ..self.clone() }
     }
 
+    /// The same for a source that may be absent.
+    pub(crate) fn optional(&self) -> Self {
+        Self { optional: true, ..self.clone() }
+    }
+
+    /// Whether the source may be absent: then nothing that is not there is warned of.
+    pub(crate) fn is_optional(&self) -> bool {
+        self.optional
+    }
+
     /// Keys that stand above the schema in what the source brings: from `.at()`.
     pub(crate) fn above(&self) -> &[String] {
         &self.above
+    }
+
+    /// [`Update::parse`] within the limits that the builder was given.
+    ///
+    /// # Errors
+    ///
+    /// Every syntax error of the text, with line and column.
+    pub fn parse(&self, format: Format, name: &str, text: &[u8]) -> Result<Update, SourceError> {
+        Update::parse_within(format, name, text, &self.limits)
     }
 
     /// The clock: monotonic.

@@ -167,7 +167,7 @@ impl Source for Inline {
         Cow::Borrowed(&self.name)
     }
 
-    fn next<'a>(&'a mut self, _cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+    fn next<'a>(&'a mut self, context: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
         Box::pin(async move {
             // Cancel-safe: nothing is taken before the one point at which the future waits.
             let (content, version) = std::future::poll_fn(|cx| {
@@ -181,7 +181,7 @@ impl Source for Inline {
             .await;
             self.seen = version;
             match content {
-                Held::Text(format, text) => Update::parse(format, &self.name, text.as_bytes()),
+                Held::Text(format, text) => context.parse(format, &self.name, text.as_bytes()),
                 Held::Document(doc) => Ok(Update::documents(vec![doc])),
                 Held::Nothing(reason) => {
                     let problem = Problem::new(ProblemKind::Usage, "", reason.as_ref());

@@ -117,7 +117,10 @@ fn toml_value(
     use crate::format::{Format, parse};
     let path = crate::schema::keys::join(path.iter().map(String::as_str));
     let source = format!("v = {text}");
-    let doc = parse(Format::Toml, origin.source(), source.as_bytes()).map_err(|problems| {
+    let parsed = parse(Format::Toml, origin.source(), source.as_bytes());
+    let whole =
+        parsed.and_then(|doc| if doc.problems().is_empty() { Ok(doc) } else { Err(doc.problems().to_vec()) });
+    let doc = whole.map_err(|problems| {
         let reason = problems.first().map_or("", |p| p.message()).to_owned();
         let mut message = "expected one TOML value, such as `[1, 2]` or `{ a = 1 }`".to_owned();
         if !secret && !reason.is_empty() {

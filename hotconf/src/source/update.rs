@@ -1,7 +1,7 @@
 //! What a source brings, and what it is told of it.
 
 use super::SourceError;
-use crate::format::Format;
+use crate::format::{Format, Limits};
 use crate::value::{Document, Layered};
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ pub enum Verdict {
 pub struct Update {
     pub(crate) content: Content,
     pub(crate) cursor: Cursor,
+    /// It came through `.optional()`: that a part of it is missing is no news.
+    pub(crate) optional: bool,
 }
 
 /// What is in an [`Update`].
@@ -58,13 +60,22 @@ pub(crate) enum Content {
 }
 
 impl Update {
-    /// A text in `format`; `name` is what errors call it, e.g. a path or an address.
+    /// A text in `format`, within the default limits; `name` is what errors call it, e.g. a path or an address.
     ///
     /// # Errors
     ///
     /// Every syntax error of the text, with line and column.
     pub fn parse(format: Format, name: &str, text: &[u8]) -> Result<Self, SourceError> {
-        let doc = crate::format::parse(format, name, text)
+        Self::parse_within(format, name, text, &Limits::default())
+    }
+
+    pub(super) fn parse_within(
+        format: Format,
+        name: &str,
+        text: &[u8],
+        limits: &Limits,
+    ) -> Result<Self, SourceError> {
+        let doc = crate::format::parse_with(format, name, text, limits)
             .map_err(|problems| SourceError::problems(super::SourceErrorKind::Invalid, problems))?;
         Ok(Self::documents(vec![Arc::new(doc)]))
     }
@@ -73,12 +84,13 @@ impl Update {
         Self {
             content: Content::Documents(docs.into_iter().map(Layered::from).collect()),
             cursor: Cursor::default(),
+            optional: false,
         }
     }
 
     /// The source is there and has nothing to say.
     pub fn absent() -> Self {
-        Self { content: Content::Absent, cursor: Cursor::default() }
+        Self { content: Content::Absent, cursor: Cursor::default(), optional: false }
     }
 
     /// What it brings, lowest first; nothing for a source that is not there.

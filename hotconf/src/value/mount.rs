@@ -31,6 +31,16 @@ impl Layered {
         }
     }
 
+    /// Whether anything stands at the part that is taken.
+    pub(crate) fn says(&self) -> bool {
+        let doc = &self.doc;
+        let step = |node: u32, key: &String| {
+            let entries = (doc.kind(node) == super::Kind::Table).then(|| doc.entries(node))?;
+            entries.into_iter().find(|&(k, _)| doc.str(k) == key).map(|(_, value)| value)
+        };
+        !self.nothing && self.at.iter().try_fold(Document::ROOT, step).is_some()
+    }
+
     /// Puts what this document says so far under `keys`.
     pub(crate) fn mount(&mut self, keys: &[String]) {
         self.under.splice(0..0, keys.iter().cloned());

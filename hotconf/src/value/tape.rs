@@ -9,6 +9,7 @@
 //! 3. A table's keys are unique: parsers refuse a second one, with both places.
 //! 4. Lines and columns are worked out when somebody asks, never while parsing.
 
+use crate::error::Problem;
 use crate::origin::Origin;
 use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
@@ -57,6 +58,8 @@ pub(crate) struct Document {
     nodes: Vec<Node>,
     /// Per-node places of a document that was not one text: variables, arguments, keys, files.
     places: Vec<Origin>,
+    /// What is wrong with single values of it: it is merged and judged for the rest, and refused.
+    problems: Vec<Problem>,
     /// Byte offsets at which lines begin, made on the first question.
     lines: OnceLock<Vec<u32>>,
 }
@@ -80,6 +83,41 @@ impl Document {
     /// The text as it was read; empty for a document that was not one text.
     pub(crate) fn text(&self) -> &str {
         &self.text[..self.text_len]
+    }
+
+    /// What is wrong with single values of it; the merge adds it to what it finds.
+    pub(crate) fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The same document with values that could not be read.
+    #[must_use]
+    pub(crate) fn with_problems(mut self, problems: Vec<Problem>) -> Self {
+        self.problems = problems;
+        self
+    }
+
+    /// The path of the value that stands at `offset` of the text.
+    pub(crate) fn path_at(&self, offset: usize) -> Option<String> {
+        let mut path = String::new();
+        self.walk_to(Self::ROOT, offset, &mut path).then_some(path)
+    }
+
+    fn walk_to(&self, node: u32, offset: usize, path: &mut String) -> bool {
+        let length = path.len();
+        match self.kind(node) {
+            Kind::Table => self.entries(node).any(|(key, value)| {
+                path.truncate(length);
+                super::path::append(path, self.str(key));
+                self.walk_to(value, offset, path)
+            }),
+            Kind::Array => self.elements(node).enumerate().any(|(index, element)| {
+                path.truncate(length);
+                path.push_str(&format!("[{index}]"));
+                self.walk_to(element, offset, path)
+            }),
+            _ => self.offset(node) == Some(offset),
+        }
     }
 
     /// Index of the root node.
@@ -289,6 +327,7 @@ impl Builder {
                 // A key and its value take some thirty bytes of text; what is too much is given back.
                 nodes: Vec::with_capacity(text_len / 16),
                 places: Vec::new(),
+                problems: Vec::new(),
                 lines: OnceLock::new(),
             },
         }

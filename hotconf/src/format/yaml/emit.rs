@@ -3,21 +3,16 @@
 //! What an alias stands for keeps the place of its anchor: there it is that a person changes it.
 
 use super::super::keys::{Duplicates, Key};
-use super::super::{Fault, Limits, offset_in, with_paths};
+use super::super::{Fault, Limits, Read, offset_in};
 use super::core::{Scalar, scalar};
 use super::{Form, Node, What, after};
-use crate::value::{Builder, Document, Kind};
+use crate::value::{Builder, Kind};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Fills the tape with `nodes`, the root first.
-pub(super) fn emit(
-    builder: Builder,
-    text: &str,
-    nodes: &[Node<'_>],
-    limits: &Limits,
-) -> Result<Document, Vec<Fault>> {
-    let Some(root) = nodes.first() else { return Ok(builder.finish()) };
+pub(super) fn emit(builder: Builder, text: &str, nodes: &[Node<'_>], limits: &Limits) -> Read {
+    let Some(root) = nodes.first() else { return super::super::done(builder, Vec::new()) };
     let mut emit = Emit {
         builder,
         text,
@@ -33,14 +28,8 @@ pub(super) fn emit(
         What::Sequence { .. } => Err(Fault::new(root.at, "expected keys and values, found a list")),
         _ => Err(Fault::new(root.at, "expected keys and values, found a single value")),
     };
-    match done {
-        Ok(()) if emit.faults.is_empty() => Ok(emit.builder.finish()),
-        Ok(()) => Err(with_paths(emit.builder, emit.faults)),
-        Err(fault) => {
-            emit.faults.push(fault);
-            Err(emit.faults)
-        }
-    }
+    emit.faults.extend(done.err());
+    super::super::done(emit.builder, emit.faults)
 }
 
 struct Emit<'n, 't> {
@@ -201,8 +190,11 @@ impl<'n> Emit<'n, '_> {
                 None => self.builder.str_owned(Kind::Str, at, text),
             },
             Err(message) => {
-                self.fault(at, message);
-                self.builder.null(at);
+                self.builder.str_owned(Kind::Str, at, "");
+                // An alias repeats what its anchor has told.
+                if self.faults.len() <= self.limits.nodes {
+                    self.faults.push(Fault::of_value(at, message));
+                }
             }
         }
     }

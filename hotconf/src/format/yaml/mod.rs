@@ -7,12 +7,12 @@ mod core;
 mod emit;
 mod events;
 
-use super::{Fault, Limits};
-use crate::value::{Builder, Document};
+use super::{Limits, Read};
+use crate::value::Builder;
 use std::borrow::Cow;
 
 /// Parses `text`, whose root must be a mapping; a document without content is an empty table.
-pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Result<Document, Vec<Fault>> {
+pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Read {
     let nodes = events::read(text, limits).map_err(|fault| vec![fault])?;
     emit::emit(Builder::new(name, text.to_owned()), text, &nodes, limits)
 }

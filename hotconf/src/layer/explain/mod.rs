@@ -60,6 +60,8 @@ pub struct Candidate {
     value: String,
     layer: String,
     note: Option<String>,
+    /// The `None` of an `Option`: that it is hidden goes without saying.
+    implied: bool,
 }
 
 /// Explanations of several settings: a section, or the whole configuration.
@@ -122,7 +124,7 @@ impl Explanation {
 
     /// What the value in force hides, nearest first: `shop.toml:3:1`, `default "5s"`.
     pub(crate) fn hides(&self) -> Vec<String> {
-        let hidden = self.candidates.iter().skip(1);
+        let hidden = self.candidates.iter().skip(1).filter(|c| !c.implied);
         hidden
             .map(|c| {
                 if c.origin.is_default() {
@@ -269,6 +271,7 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
                 value: render(leaf.value, secret),
                 layer: layer.unwrap_or_default(),
                 note: None,
+                implied: false,
             });
         }
     } else {
@@ -281,6 +284,7 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
                 value: render::render_node(said.doc, said.node, secret),
                 layer: stack.layer_of(said.owner).map_or_else(String::new, |l| stack.name(l).to_string()),
                 note: (!notes.is_empty()).then(|| notes.join(", ")),
+                implied: false,
             });
         }
     }
@@ -291,6 +295,7 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
             value: text.clone(),
             layer: "default".into(),
             note: None,
+            implied: leaf.field.is_some_and(|field| matches!(field.default, Fallback::Implicit("none"))),
         });
     }
     let value = match (leaf.value.is_absent(), default) {

@@ -49,6 +49,24 @@ pub(in crate::layer) fn open(docs: &[Layered], schema: &'static Schema) -> Opene
     opened
 }
 
+/// A problem of a document by the path that it has in the configuration.
+fn placed(problem: &Problem, layered: &Layered) -> Problem {
+    let mut problem = problem.clone();
+    let at = keys::join(layered.at.iter().map(String::as_str));
+    let inner = match problem.path.strip_prefix(&*at) {
+        Some(rest) if at.is_empty() || rest.is_empty() => rest,
+        // What is wrong outside of the part that is taken keeps the path that the document has for it.
+        rest => match rest.and_then(|rest| rest.strip_prefix('.')) {
+            Some(rest) => rest,
+            None => return problem,
+        },
+    };
+    let under = keys::join(layered.under.iter().map(String::as_str));
+    let dot = if under.is_empty() || inner.is_empty() { "" } else { "." };
+    problem.path = format!("{under}{dot}{inner}");
+    problem
+}
+
 impl Opened {
     /// Goes on into the mounted document where `voice` is the place it is mounted at.
     pub(in crate::layer) fn follow(&self, voice: Voice) -> Voice {
@@ -65,6 +83,7 @@ impl Opened {
     fn layer(&mut self, owner: usize, layered: &Layered, schema: &'static Schema) {
         let doc = self.add(owner, layered.doc.clone());
         let document = &layered.doc;
+        self.problems.extend(document.problems().iter().map(|problem| placed(problem, layered)));
         if layered.nothing {
             return;
         }

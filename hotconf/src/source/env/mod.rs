@@ -6,7 +6,7 @@
 mod names;
 
 use super::text::Texts;
-use super::{BoxFuture, Context, Source, SourceError, SourceErrorKind, Update};
+use super::{BoxFuture, Context, Source, SourceError, Update};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::keys;
@@ -92,7 +92,7 @@ impl Source for Env {
             let (doc, warnings) =
                 document(cx.schema, cx.above(), self.prefix.as_deref(), vars, SOURCE, |name| {
                     Origin::named(SOURCE, format!("environment variable {name}"))
-                })?;
+                });
             for warning in warnings {
                 cx.warn(warning);
             }
@@ -117,7 +117,7 @@ pub(crate) fn document(
     vars: impl IntoIterator<Item = (OsString, OsString)>,
     source: &str,
     origin: impl Fn(&str) -> Origin,
-) -> Result<(Document, Vec<String>), SourceError> {
+) -> (Document, Vec<String>) {
     let names = names(schema, above);
     let closed: HashMap<String, usize> =
         names.iter().enumerate().filter(|(_, n)| !n.is_open()).map(|(at, n)| (n.text(), at)).collect();
@@ -205,11 +205,7 @@ pub(crate) fn document(
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() {
-        Ok((texts.into_document(source), warnings))
-    } else {
-        Err(SourceError::problems(SourceErrorKind::Invalid, problems))
-    }
+    (texts.into_document(source).with_problems(problems), warnings)
 }
 
 /// The warning for a variable that has the prefix and means nothing.
@@ -290,8 +286,10 @@ mod tests {
     fn read(vars: &[(&str, &str)]) -> Result<(String, Vec<String>), String> {
         let vars = vars.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let origin = |name: &str| Origin::named("env", name);
-        let (doc, warnings) =
-            document(&ROOT, &[], Some("SHOP"), vars, "env", origin).map_err(|e| e.to_string())?;
+        let (doc, warnings) = document(&ROOT, &[], Some("SHOP"), vars, "env", origin);
+        if let Some(problem) = doc.problems().first() {
+            return Err(problem.to_string());
+        }
         Ok((show(&doc, Document::ROOT), warnings))
     }
 

@@ -104,7 +104,7 @@ impl Target for Variables {
             })?;
             variables.extend(parse(name, text)?);
         }
-        document(wanted, &self.prefix, name, variables)
+        Ok(document(wanted, &self.prefix, name, variables))
     }
 }
 
@@ -113,12 +113,7 @@ type Variable = (String, String, u32);
 
 /// Asks the environment's mapping what the variables mean. Of a name that is set twice the last holds,
 /// as it would in a shell.
-fn document(
-    wanted: &Wanted,
-    prefix: &str,
-    file: &Arc<str>,
-    variables: Vec<Variable>,
-) -> Result<Parsed, Vec<Problem>> {
+fn document(wanted: &Wanted, prefix: &str, file: &Arc<str>, variables: Vec<Variable>) -> Parsed {
     let mut lines = HashMap::new();
     let mut last = HashMap::new();
     for (name, value, line) in variables {
@@ -127,9 +122,8 @@ fn document(
     }
     let origin = |name: &str| Origin::line(file.clone(), lines.get(name).copied().unwrap_or(1), 1);
     let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
-    env::document(wanted.schema, &wanted.above, prefix, last, file, origin)
-        .map(|(doc, warnings)| Parsed { docs: vec![Arc::new(doc)], warnings })
-        .map_err(SourceError::into_problems)
+    let (doc, warnings) = env::document(wanted.schema, &wanted.above, prefix, last, file, origin);
+    Parsed { docs: vec![Arc::new(doc)], warnings }
 }
 
 /// Reads the lines of a `.env` file. A message quotes no value: it may be a secret.

@@ -99,7 +99,8 @@ pub(crate) fn context(services: Arc<dyn Services>, poll: Duration) -> (Context, 
     let sink = warnings.clone();
     let warn = Arc::new(move |text| sink.lock().unwrap().push(text));
     let token = tokio_util::sync::CancellationToken::new();
-    let cx = Context::new(services, token, Group::new(), warn, &SCHEMA, poll, 16 << 20);
+    let cx =
+        Context::new(services, token, Group::new(), warn, &SCHEMA, poll, crate::format::Limits::default());
     (cx, warnings)
 }
 

@@ -208,7 +208,12 @@ impl<T: Target> Followed<T> {
 
     /// Examines the target here, or on a worker where that takes long. `None`: the worker gave up.
     async fn examine(&self, cx: &Context) -> Option<Found> {
-        let wanted = Wanted { schema: cx.schema, above: cx.above().to_vec(), max: cx.max_bytes };
+        let wanted = Wanted {
+            schema: cx.schema,
+            above: cx.above().to_vec(),
+            limits: cx.limits,
+            optional: cx.is_optional(),
+        };
         if self.target.weight() <= LONG {
             return Some(examine(&*self.target, &wanted, self.good.as_ref(), &self.told));
         }

@@ -263,7 +263,7 @@ impl Target for Paths {
         Err(Lack::Lacking { name: Arc::from(&*self.name), why: why.to_owned(), absent: true })
     }
 
-    fn parse(&self, _: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
+    fn parse(&self, wanted: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
         let (mut docs, mut problems) = (Vec::new(), Vec::new());
         for piece in &pieces.pieces {
             let same =
@@ -279,12 +279,17 @@ impl Target for Paths {
                 problems.push(problem.at(Origin::whole(piece.name.clone())));
                 continue;
             };
-            match crate::format::parse(format, &piece.name, &piece.bytes) {
+            match crate::format::parse_with(format, &piece.name, &piece.bytes, &wanted.limits) {
                 Ok(doc) => docs.push(Arc::new(doc)),
                 Err(more) => problems.extend(more),
             }
         }
-        if problems.is_empty() { Ok(Parsed { docs, ..Parsed::default() }) } else { Err(problems) }
+        let mut warnings = Vec::new();
+        if pieces.pieces.is_empty() && !wanted.optional {
+            let why = "is a directory without any file of a known extension (toml, yaml, yml, json)";
+            warnings.push(format!("{why}; say `.optional()` if that may be"));
+        }
+        if problems.is_empty() { Ok(Parsed { docs, warnings }) } else { Err(problems) }
     }
 }
 

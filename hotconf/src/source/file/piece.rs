@@ -8,6 +8,7 @@ use super::read::{self, Unread};
 use super::resolve::{Stamp, Trail};
 use super::settle::Seen;
 use crate::error::{Problem, ProblemKind};
+use crate::format::Limits;
 use crate::origin::Origin;
 use crate::schema::meta::Schema;
 use crate::value::Document;
@@ -56,8 +57,10 @@ pub(super) struct Wanted {
     pub(super) schema: &'static Schema,
     /// Keys that stand above the schema in what the source brings.
     pub(super) above: Vec<String>,
-    /// Largest document that is read.
-    pub(super) max: usize,
+    /// How large a document may be.
+    pub(super) limits: Limits,
+    /// The source may be absent: that a directory is empty is then no news.
+    pub(super) optional: bool,
 }
 
 /// The documents, lowest first, and what the user should know of them.
@@ -211,7 +214,7 @@ pub(super) fn examine<T: Target + ?Sized>(
     good: Option<&Good>,
     told: &Told,
 ) -> Found {
-    let pieces = match target.read(wanted.max) {
+    let pieces = match target.read(wanted.limits.bytes) {
         Ok(pieces) => pieces,
         Err(Lack::Lacking { name, why, absent }) => return lacking(&name, why, absent, told),
         Err(Lack::Unsteady) => {
@@ -297,9 +300,14 @@ fn lacking(name: &Arc<str>, why: String, absent: bool, told: &Told) -> Found {
     } else {
         Seen::Lacking
     };
-    let problem = Problem::new(ProblemKind::Unreadable, "", why).at(Origin::whole(name.clone()));
+    let remedy = if absent { OPTIONAL } else { "" };
+    let problem =
+        Problem::new(ProblemKind::Unreadable, "", format!("{why}{remedy}")).at(Origin::whole(name.clone()));
     Found { seen, what: What::Lacking { problem, absent }, parses: 0, warnings: Vec::new() }
 }
+
+/// The remedy for what is absent.
+const OPTIONAL: &str = "; say `.optional()` if it may be missing";
 
 /// What tells one trouble from another.
 fn key(name: &str, why: &str) -> String {
@@ -314,7 +322,8 @@ impl What {
             Self::Invalid(digest, problems) => Told::Invalid(*digest, problems.clone()),
             Self::Lacking { problem, .. } => {
                 let name = problem.origin().map_or("", Origin::source);
-                Told::Lacking(key(name, problem.message()))
+                let why = problem.message();
+                Told::Lacking(key(name, why.strip_suffix(OPTIONAL).unwrap_or(why)))
             }
         }
     }

@@ -4,6 +4,7 @@
 
 use super::words;
 use crate::origin::Origin;
+use crate::secret::WITHHELD;
 use crate::value::tree::Ref;
 use serde::de::{Expected, Unexpected};
 use std::fmt;
@@ -47,7 +48,21 @@ impl LeafError {
 
     /// Tells whether a secret's own type has hidden the reason.
     pub(crate) fn is_hidden(&self) -> bool {
-        self.0.custom.as_deref().is_some_and(|custom| custom.contains(Self::NOT_SHOWN))
+        let hides = |custom: &str| custom.contains(Self::NOT_SHOWN) || custom.contains(WITHHELD);
+        self.0.custom.as_deref().is_some_and(hides)
+    }
+
+    /// The same without anything of the value, for a secret: what was expected is the type's to say.
+    #[cold]
+    pub(crate) fn withheld(mut self) -> Self {
+        if !self.is_hidden() {
+            self.0.custom = Some(match self.0.expected.take() {
+                Some(expected) => format!("expected {expected} {WITHHELD}"),
+                None => Self::NOT_SHOWN.to_owned(),
+            });
+        }
+        self.0.found = None;
+        self
     }
 
     /// Tells whether nothing stood at the leaf itself.

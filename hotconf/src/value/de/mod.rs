@@ -267,10 +267,11 @@ impl<'de> Deserializer<'de> for De<'_> {
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value, LeafError> {
-        visitor.visit_newtype_struct(self)
+        let read = visitor.visit_newtype_struct(self);
+        if name == crate::secret::NAME { read.map_err(LeafError::withheld) } else { read }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, LeafError> {
