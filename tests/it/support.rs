@@ -102,7 +102,7 @@ pub(crate) fn drain(events: &mut Events, quiet: Duration) -> Vec<Event> {
 
 /// Two numbers.
 #[derive(Clone, Debug, HotConf)]
-pub struct Small {
+pub(crate) struct Small {
     #[hotconf(default = 1, range = "0..=1000000")]
     pub n: u64,
     #[hotconf(default = 1)]
@@ -110,13 +110,13 @@ pub struct Small {
 }
 
 /// A configuration that a test sets by hand.
-pub fn by_hand<T: HotConf>(text: &str) -> (Hot<T>, InlineHandle) {
+pub(crate) fn by_hand<T: HotConf>(text: &str) -> (Hot<T>, InlineHandle) {
     let (source, handle) = Inline::channel("app.toml", hotconf::Format::Toml, text);
     (Hot::builder().source(source).blocking_start().expect("the first load"), handle)
 }
 
 /// Waits, with patience for a busy machine.
-pub fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !holds() {
         assert!(Instant::now() < end, "{what}");

@@ -144,7 +144,9 @@ impl<T: HotConf> Driver<T> {
 
     /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
     pub(crate) async fn run(mut self, warnings: Vec<Problem>, started: impl FnOnce()) {
-        self.warn_of(warnings);
+        for event in self.note_warnings(warnings) {
+            self.tell(event);
+        }
         self.hear_warnings();
         started();
         let token = self.token.clone();
@@ -365,8 +367,9 @@ impl<T: HotConf> Driver<T> {
                         return None;
                     }
                     if let Some(candidate) = accepted.take() {
+                        let recovered = self.well(&sources);
                         let verdict = self.install(candidate);
-                        self.accepted(&sources, &offers, &verdict);
+                        self.accepted(&offers, &recovered, &verdict);
                     }
                 }
                 Effect::Refuse { sources } => {

@@ -56,6 +56,9 @@ impl<T: HotConf> Driver<T> {
             running: after.clone(),
             start: self.base.start.clone(),
         });
+        // The board first: who hears of a version and asks for the status finds it.
+        let restart = self.note_waiting(candidate.waiting, candidate.desired_moved.as_slice());
+        let warnings = self.note_warnings(candidate.warnings);
         if moved {
             self.tell(Event::Applied(Applied {
                 before: before.0.meta.clone(),
@@ -63,35 +66,45 @@ impl<T: HotConf> Driver<T> {
                 moved: candidate.moved,
             }));
         }
-        self.wait_for_restart(candidate.waiting, candidate.desired_moved.as_slice());
-        self.warn_of(candidate.warnings);
+        for event in restart.into_iter().chain(warnings) {
+            self.tell(event);
+        }
         verdict
     }
 
-    /// Says which fields wait for a restart, once per change.
-    fn wait_for_restart(&mut self, waiting: Vec<u32>, desired_moved: &[u32]) {
+    /// Notes which fields wait for a restart; the event says so, once per change.
+    fn note_waiting(&mut self, waiting: Vec<u32>, desired_moved: &[u32]) -> Option<Event> {
         let index = self.base.running.0.meta.index.clone();
         let paths: Vec<String> = waiting.iter().map(|n| index.path(*n).to_string()).collect();
         self.board.set_pending(paths.clone());
-        if self.pending.settle(waiting, |n| desired_moved.binary_search(&n).is_ok()) {
-            self.tell(Event::RestartRequired(RestartRequired { paths }));
-        }
+        let news = self.pending.settle(waiting, |n| desired_moved.binary_search(&n).is_ok());
+        news.then_some(Event::RestartRequired(RestartRequired { paths }))
     }
 
-    /// Sources whose documents came in.
-    pub(super) fn accepted(&self, sources: &[usize], offers: &[(usize, Offer)], verdict: &Verdict) {
+    /// Notes that sources are well whose documents come in; returns those that were not.
+    pub(super) fn well(&self, sources: &[usize]) -> Vec<usize> {
         let now = Instant::now();
+        let mut recovered = Vec::new();
         for &source in sources {
-            let handle = &self.plan.sources[source];
-            let before = self.board.set_source(source, handle.well(), None, now);
-            if let Some((_, offer)) = offers.iter().find(|(s, _)| *s == source) {
-                self.settle(source, offer, verdict.clone());
-            }
+            let before = self.board.set_source(source, self.plan.sources[source].well(), None, now);
             if matches!(before, SourceState::Refused | SourceState::Down) {
-                self.tell(Event::SourceUp(SourceUp { source: handle.name.clone() }));
+                recovered.push(source);
             }
         }
+        // The status first: who hears that a source is up finds it healthy.
         self.board.clear_rejected_if_well();
+        recovered
+    }
+
+    /// Tells sources what became of their documents, and everybody which sources recovered.
+    pub(super) fn accepted(&self, offers: &[(usize, Offer)], recovered: &[usize], verdict: &Verdict) {
+        for (source, offer) in offers {
+            self.settle(*source, offer, verdict.clone());
+        }
+        for &source in recovered {
+            let name = self.plan.sources[source].name.clone();
+            self.tell(Event::SourceUp(SourceUp { source: name }));
+        }
     }
 
     /// Sources whose documents stay out.
@@ -115,17 +128,19 @@ impl<T: HotConf> Driver<T> {
         error
     }
 
-    /// Tells of the documents' warnings that are new, and keeps all for the status.
-    pub(super) fn warn_of(&mut self, warnings: Vec<Problem>) {
+    /// Keeps the documents' warnings for the status; the events are those that are new.
+    pub(super) fn note_warnings(&mut self, warnings: Vec<Problem>) -> Vec<Event> {
         let warnings: Vec<Warning> = warnings.into_iter().map(Into::into).collect();
         let known = std::mem::take(&mut self.warnings);
+        let mut news = Vec::new();
         for warning in &warnings {
             if !known.contains(warning) && !self.warnings.contains(warning) {
-                self.tell(Event::Warning(warning.clone()));
+                news.push(Event::Warning(warning.clone()));
             }
             self.warnings.insert(warning.clone());
         }
         self.board.set_warnings(warnings);
+        news
     }
 
     /// Tells of a source's own warning, once.

@@ -60,6 +60,12 @@ impl Error {
         self
     }
 
+    /// Tells whether another report names the same problems, whatever version is kept meanwhile.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let (a, b) = (self.problems(), other.problems());
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_string() == b.to_string())
+    }
+
     /// Every problem, in the order of the sources and then of the fields.
     pub fn problems(&self) -> &[Problem] {
         &self.0.problems

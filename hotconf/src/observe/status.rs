@@ -245,7 +245,7 @@ impl Board {
         let state = lock(&self.state);
         let source = &state.sources[source];
         source.state == SourceState::Down
-            && source.error.as_ref().is_some_and(|known| known.to_string() == error.to_string())
+            && source.error.as_ref().is_some_and(|known| known.says_the_same(error))
     }
 
     pub(crate) fn stop(&self) {

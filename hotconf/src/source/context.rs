@@ -188,6 +188,11 @@ impl Activity {
         self.parses.fetch_add(parses, Ordering::Relaxed);
     }
 
+    /// Notes that a glance showed the source to be as it was read.
+    pub(crate) fn glanced(&self, at: Instant) {
+        *crate::sync::lock(&self.checked) = Some(at);
+    }
+
     /// When the source was last looked at.
     pub(crate) fn checked(&self) -> Option<Instant> {
         *crate::sync::lock(&self.checked)

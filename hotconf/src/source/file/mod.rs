@@ -29,7 +29,7 @@ use crate::origin::Origin;
 use crate::source::{BoxFuture, Context, Source, SourceError, Update};
 use followed::Followed;
 use piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
-use resolve::{End, Trail, resolve};
+use resolve::{End, Stamp, Trail, resolve};
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -222,6 +222,13 @@ impl Target for Paths {
     fn is_single(&self) -> bool {
         self.candidates.len() == 1
             && !(self.is_dir(&self.candidates[0].path) && self.candidates[0].path.is_dir())
+    }
+
+    fn glance(&self) -> Option<Stamp> {
+        match &self.candidates[..] {
+            [only] => std::fs::metadata(&only.path).ok().map(|meta| Stamp::of(&meta)),
+            _ => None,
+        }
     }
 
     fn weight(&self) -> u64 {

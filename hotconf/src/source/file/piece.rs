@@ -39,6 +39,11 @@ pub(super) trait Target: Send + Sync + 'static {
     /// How many bytes a read would bring, roughly.
     fn weight(&self) -> u64;
 
+    /// The stamp of the one file that it is, by one question to the file system and without opening it.
+    fn glance(&self) -> Option<Stamp> {
+        None
+    }
+
     /// Reads everything, from one generation.
     fn read(&self, max: usize) -> Result<Pieces, Lack>;
 
