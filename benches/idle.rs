@@ -45,7 +45,7 @@ fn main() {
             let (threads, after) = others();
             println!(
                 "  {name:<22} {count:>3} configurations: {threads} threads, {:.2} wake-ups a second",
-                (after - before) as f64 / 11.0
+                f64::from(u32::try_from(after - before).unwrap_or(u32::MAX)) / 11.0
             );
             for config in configs {
                 config.blocking_shutdown(Duration::from_secs(5)).expect("calm");

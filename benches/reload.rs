@@ -92,10 +92,10 @@ fn ours(dir: &Path, rounds: u64, rest: Duration) -> (Vec<f64>, Vec<f64>, u64) {
         let begun = Instant::now();
         replace(&path, &text);
         let (at, _) = heard.recv().expect("called");
-        called.push((at - begun).as_nanos() as f64);
+        called.push((at - begun).as_secs_f64() * 1e9);
         let (at, limit) = seen.at.lock().expect("sane").take().expect("woken before the callback ran");
         assert_eq!(limit, n * 10 * 1_000, "what is read when the watch is woken is the new version");
-        visible.push((at - begun).as_nanos() as f64);
+        visible.push((at - begun).as_secs_f64() * 1e9);
         std::thread::sleep(Duration::from_millis(2));
     }
     let changes = std::iter::from_fn(|| events.try_next()).filter(|e| matches!(e, Event::Applied(_))).count();

@@ -224,7 +224,9 @@ fn when_shutdown_returns_the_threads_are_gone() {
                 })
                 .collect();
             config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
-            others.into_iter().for_each(|o| o.join().expect("no panic").expect("calm"));
+            for other in others {
+                other.join().expect("no panic").expect("calm");
+            }
             until("nothing left", || threads() == before);
         }
     });

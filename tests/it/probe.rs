@@ -471,10 +471,10 @@ fn five_hundred_reloads_leave_descriptors_and_memory_as_they_were() {
         (fs::read_dir(proc.join("fd")).expect("its descriptors").count(), kib)
     };
     let save = |n: u16| {
-        if n % 2 == 0 {
-            replace(&file, &toml(n))
+        if n.is_multiple_of(2) {
+            replace(&file, &toml(n));
         } else {
-            fs::write(&file, toml(n)).expect("a write")
+            fs::write(&file, toml(n)).expect("a write");
         }
         probe.changed(n, &["server.port"]);
     };
@@ -491,7 +491,7 @@ fn permission_put_back_by_chmod_alone_is_noticed() {
     let dir = Dir::new();
     let file = app(&dir);
     let probe = Probe::following(&file);
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).expect("a change of mode");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).expect("a change of mode");
     if File::open(&file).is_ok() {
         eprintln!("the superuser reads everything: this case is left out");
         return;

@@ -66,6 +66,7 @@ struct Checked {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // the shape of a check
+#[allow(clippy::unnecessary_wraps)] // a check is of this shape
 fn slow(n: &u64) -> Result<(), String> {
     if *n == 2 {
         let held = CHECK.lock().expect("no panic").take().expect("put there by the test");
@@ -97,15 +98,12 @@ fn a_listener_may_shut_down_and_shutdown_lets_it_hear_what_was_told_before() {
     let config = Hot::<Small>::builder()
         .source(source)
         .on_event(move |event| {
-            let result = match event {
-                Event::Applied(_) => {
-                    let config = inside.get().and_then(WeakHot::upgrade).expect("the test holds it");
-                    config.blocking_shutdown(LONG).map_err(|e| e.to_string())
-                }
-                _ => {
-                    std::thread::sleep(SHORT);
-                    Ok(())
-                }
+            let result = if let Event::Applied(_) = event {
+                let config = inside.get().and_then(WeakHot::upgrade).expect("the test holds it");
+                config.blocking_shutdown(LONG).map_err(|e| e.to_string())
+            } else {
+                std::thread::sleep(SHORT);
+                Ok(())
             };
             told.lock().expect("no panic").send((event.to_string(), result)).expect("the test listens");
         })
