@@ -341,10 +341,14 @@ impl<T: Target> Followed<T> {
             self.watched = trail.watch;
             self.unwatched = !failures.is_empty();
             cx.activity().polling.store(self.unwatched, Ordering::Relaxed);
-            for failure in &failures {
+            // What went away since the path was walked is no trouble of the watcher's: it is walked anew.
+            let (here, gone): (Vec<_>, Vec<_>) =
+                failures.iter().partition(|failure| std::fs::symlink_metadata(&failure.path).is_ok());
+            for failure in &here {
                 self.warn(cx, &failure.path, &failure.reason);
             }
-            if self.unwatched {
+            self.rearm = !gone.is_empty();
+            if self.unwatched && gone.is_empty() {
                 return;
             }
         }
