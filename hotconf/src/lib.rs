@@ -78,8 +78,8 @@
 //! |---|---|---|
 //! | unknown keys | a warning with the nearest name | [`Builder::deny_unknown_keys`] |
 //! | length of a document | 16 MiB | [`Builder::max_document_bytes`] |
-//! | depth of a document | 128 tables and lists within each other | – |
-//! | size of a document | 1 000 000 keys and values, aliases expanded | – |
+//! | depth of a document | 128 tables and lists within each other | [`Builder::max_depth`] |
+//! | size of a document | 1 000 000 keys and values, aliases expanded | [`Builder::max_nodes`] |
 //! | content poll of files | every 2 s | [`Builder::poll`] |
 //! | deadline of the first load | 10 s | [`Builder::startup_deadline`] |
 //! | deadline of a [`reload`](Hot::reload) | 10 s | – |

@@ -25,7 +25,7 @@ pub(crate) trait Services: Send + Sync + 'static {
     /// Runs long work on a worker; the future ends with it.
     fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
     /// The beat of the content poll, aligned for all sources: the next instant that is a multiple of
-    /// `every` since the engine began. `None` where the poll is off.
+    /// `every` since the engine began. Not asked where the poll is off.
     fn next_poll(&self, every: Duration) -> Instant;
 }
 
