@@ -95,6 +95,7 @@
 
 mod error;
 mod origin;
+mod race;
 mod secret;
 mod sync;
 mod units;
@@ -145,6 +146,8 @@ pub use schema::{Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, 
 pub use secret::Secret;
 #[cfg(feature = "clap")]
 pub use source::Clap;
+#[cfg(feature = "remote")]
+pub use source::remote;
 pub use source::{
     Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source,
     SourceError, SourceErrorKind, SourceExt, Stirring, Update, Verdict,

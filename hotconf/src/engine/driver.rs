@@ -5,7 +5,6 @@
 use super::judge::{Base, Candidate, Refused, judge};
 use super::launch::named;
 use super::pull::{Answer, Arrival, Order};
-use super::race::{Either, race};
 use super::remote::Command;
 use super::teller::Teller;
 use crate::control::{Control, Effect, Input, Judged, Pending};
@@ -13,6 +12,7 @@ use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::observe::{Board, Event, SourceDown, SourceState, Warning, trace};
+use crate::race::{Either, race};
 use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
 use crate::subscribe::{Job, Pool, Report, Topic};
 use crate::value::Layered;

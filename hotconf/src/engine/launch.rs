@@ -211,7 +211,8 @@ async fn drive<T: HotConf>(
 
 /// Loads once on this thread: every source is asked once, nothing is watched.
 pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Warning>), Error> {
-    let services: Arc<dyn Services> = Arc::new(OneShot);
+    let one_shot = Arc::new(OneShot::default());
+    let services: Arc<dyn Services> = one_shot.clone();
     let group = Group::new();
     let warned: Arc<Mutex<Vec<Problem>>> = Arc::default();
     let (mut stack, mut problems) = (Stack::default(), Vec::new());
@@ -242,12 +243,14 @@ pub(crate) fn read_once<T: HotConf>(setup: Setup) -> Result<(Snapshot<T>, Vec<Wa
                 Update::absent()
             }
             Wait::TimedOut => {
-                problems.push(named(late(), &name));
+                problems.push(named(late(cx.activity()), &name));
                 Update::absent()
             }
         };
         stack.push(name, update.into_docs());
     }
+    #[cfg(feature = "remote")]
+    one_shot.close();
     match (judge::first::<T>(stack, setup.policy), problems.is_empty()) {
         (Ok(candidate), true) => {
             let (snapshot, mut warnings) = first_snapshot::<T>(candidate);
@@ -301,8 +304,11 @@ fn remark(message: String) -> Problem {
     Problem::new(ProblemKind::Remark, "", message)
 }
 
-fn late() -> Problem {
-    Problem::new(ProblemKind::Unreadable, "", "gave no answer in time")
+fn late(activity: &Activity) -> Problem {
+    // A store that was tried again and again: why that failed is what a person needs.
+    let why = activity.standing().and_then(|standing| standing.error);
+    let why = why.map(|why| format!("; the last attempt: {why}")).unwrap_or_default();
+    Problem::new(ProblemKind::Unreadable, "", format!("gave no answer in time{why}"))
 }
 
 fn cancelled() -> Problem {
@@ -358,7 +364,7 @@ fn take(answers: Vec<Option<Answer>>, sources: &[Handle], board: &Board) -> (Vec
                 Update::absent()
             }
             None => {
-                problems.push(named(late(), &source.name));
+                problems.push(named(late(&board.activity(index)), &source.name));
                 Update::absent()
             }
         };

@@ -12,7 +12,6 @@ mod install;
 mod judge;
 mod launch;
 mod pull;
-mod race;
 mod remote;
 mod services;
 mod teller;
@@ -62,7 +61,10 @@ impl Engine {
 
     fn begin() -> Result<Self, Error> {
         let failed = |e: std::io::Error| Error::usage(format!("the engine's thread could not begin: {e}"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        // Sockets cost descriptors: only where a source may have some.
+        let runtime = if cfg!(feature = "remote") { runtime.enable_all() } else { runtime.enable_time() };
+        let runtime = runtime.build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let workers = Workers::new();
         let services = Arc::new(EngineServices::new(handle.clone(), workers.clone(), Instant::now()));

@@ -1,6 +1,6 @@
 //! One task per source: pulls it, hands on what it brings, and tells it what became of that.
 
-use super::race::{Either, race};
+use crate::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

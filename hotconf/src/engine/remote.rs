@@ -2,10 +2,10 @@
 
 use super::Engine;
 use super::alarm::Alarm;
-use super::race::{Either, race};
 use super::teller::Teller;
 use crate::error::Error;
 use crate::observe::{Board, Bus};
+use crate::race::{Either, race};
 use crate::subscribe::Report;
 use crate::subscribe::blocking::{self, Wait};
 use crate::sync::lock;

@@ -2,6 +2,8 @@
 
 use super::watcher::Watcher;
 use super::workers::Workers;
+#[cfg(feature = "remote")]
+use crate::source::remote::Commons;
 use crate::source::{BoxFuture, Inbox, Services, WatchFailure, Watching};
 use crate::sync::{later, lock};
 use std::path::PathBuf;
@@ -15,11 +17,20 @@ pub(crate) struct EngineServices {
     began: Instant,
     /// Made by the first source that watches; gone when the engine ends.
     watcher: Mutex<Option<Arc<Watcher>>>,
+    #[cfg(feature = "remote")]
+    commons: Commons,
 }
 
 impl EngineServices {
     pub(crate) fn new(runtime: tokio::runtime::Handle, workers: Arc<Workers>, began: Instant) -> Self {
-        Self { runtime, workers, began, watcher: Mutex::new(None) }
+        Self {
+            runtime,
+            workers,
+            began,
+            watcher: Mutex::new(None),
+            #[cfg(feature = "remote")]
+            commons: Commons::default(),
+        }
     }
 
     /// Gives the watcher back; its thread ends.
@@ -67,6 +78,11 @@ impl Services for EngineServices {
     fn next_poll(&self, every: Duration) -> Instant {
         next_beat(self.began, self.now(), every)
     }
+
+    #[cfg(feature = "remote")]
+    fn commons(&self) -> Option<&Commons> {
+        Some(&self.commons)
+    }
 }
 
 /// The next multiple of `every` since `began`: all sources wake on the same beat.
@@ -77,8 +93,24 @@ fn next_beat(began: Instant, now: Instant, every: Duration) -> Instant {
     began.checked_add(every.saturating_mul(beats)).filter(|at| *at > now).unwrap_or_else(|| later(now, every))
 }
 
-/// The services of `read()`: no thread, no watching; whoever waits, waits in place.
-pub(crate) struct OneShot;
+/// The services of `read()`: no thread, no watching; whoever waits, waits in place. A remote store needs
+/// sockets and their timers, and has the engine for as long as it is read.
+#[derive(Default)]
+pub(crate) struct OneShot {
+    #[cfg(feature = "remote")]
+    engine: Mutex<Option<Arc<super::Engine>>>,
+}
+
+impl OneShot {
+    /// Nothing of it is left when it returns.
+    #[cfg(feature = "remote")]
+    pub(crate) fn close(&self) {
+        let engine = lock(&self.engine).take();
+        if let Some(ending) = engine.and_then(super::Engine::release) {
+            crate::subscribe::blocking::wait(ending.wait(), None);
+        }
+    }
+}
 
 impl Services for OneShot {
     fn now(&self) -> Instant {
@@ -86,6 +118,10 @@ impl Services for OneShot {
     }
 
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+        #[cfg(feature = "remote")]
+        if let Some(engine) = &*lock(&self.engine) {
+            return engine.services.sleep_until(at);
+        }
         // Polled by the calling thread alone, which has nothing else to do until then.
         Box::pin(async move { std::thread::sleep(at.saturating_duration_since(Instant::now())) })
     }
@@ -100,6 +136,16 @@ impl Services for OneShot {
 
     fn next_poll(&self, every: Duration) -> Instant {
         later(self.now(), every)
+    }
+
+    #[cfg(feature = "remote")]
+    fn reactor(&self) -> Option<tokio::runtime::Handle> {
+        let mut engine = lock(&self.engine);
+        if engine.is_none() {
+            // Without a thread there is no engine, and the store cannot be reached: its client says so.
+            *engine = super::Engine::shared().ok();
+        }
+        engine.as_ref().map(|engine| engine.runtime.clone())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::event::Warning;
 use crate::error::Error;
-use crate::source::Activity;
+use crate::source::{Activity, Linked};
 use crate::sync::lock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -68,7 +68,9 @@ impl Status {
     pub fn is_healthy(&self) -> bool {
         !self.stopped
             && self.rejected.is_none()
-            && self.sources.iter().all(|s| matches!(s.state, SourceState::Following | SourceState::Fixed))
+            && self.sources.iter().all(|s| {
+                matches!(s.state, SourceState::Following | SourceState::Fixed | SourceState::Connecting)
+            })
     }
 }
 
@@ -94,6 +96,12 @@ pub struct SourceStatus {
     pub reads: u64,
     /// How many documents of it were parsed; one with the same bytes is not parsed again.
     pub parses: u64,
+    /// The place in a remote store's history that is in force: a revision, an index, an entity tag.
+    pub revision: Option<String>,
+    /// How many attempts to reach a remote store have failed since the start.
+    pub retries: u64,
+    /// Why the last attempt to reach a remote store failed, while none has worked since.
+    pub last_failure: Option<String>,
 }
 
 /// How a source stands.
@@ -106,6 +114,10 @@ pub enum SourceState {
     Following,
     /// Well; it is read at the start and on `reload` (environment, arguments).
     Fixed,
+    /// A remote store whose connection was lost a moment ago: the first attempt to have it back is under way.
+    Connecting,
+    /// A remote store that cannot be reached: what it brought last stays in force, and may be out of date.
+    Stale,
     /// What it holds now was refused; what it brought before stays in force.
     Refused,
     /// Gone or unreadable; what it brought last stays in force.
@@ -163,6 +175,21 @@ struct Source {
     error: Option<Error>,
     answered: Option<Instant>,
     activity: Arc<Activity>,
+}
+
+impl Source {
+    /// Its state and since when. A remote source's own loop knows of its link; whether what it brought is
+    /// in force, the board knows.
+    fn stands(&self) -> (SourceState, Instant) {
+        let Some(standing) = self.activity.standing() else { return (self.state, self.since) };
+        match (self.state, standing.link) {
+            (SourceState::Following, Linked::Connecting) => (SourceState::Connecting, standing.since),
+            (SourceState::Following | SourceState::Down, Linked::Failing) if self.answered.is_some() => {
+                (SourceState::Stale, standing.since)
+            }
+            _ => (self.state, self.since),
+        }
+    }
 }
 
 impl Board {
@@ -285,10 +312,14 @@ impl Board {
             sources: state
                 .sources
                 .iter()
-                .map(|s| SourceStatus {
+                .map(|s| (s, s.activity.standing(), s.stands()))
+                .map(|(s, standing, (state, since))| SourceStatus {
                     name: s.name.clone(),
-                    state: s.state,
-                    since: now.saturating_duration_since(s.since),
+                    state,
+                    since: now.saturating_duration_since(since),
+                    revision: standing.as_ref().and_then(|standing| standing.revision.clone()),
+                    retries: standing.as_ref().map_or(0, |standing| standing.retries),
+                    last_failure: standing.and_then(|standing| standing.error),
                     error: s.error.clone(),
                     answered: s.answered.map(|at| now.saturating_duration_since(at)),
                     checked: s.activity.checked().map(|at| now.saturating_duration_since(at)),

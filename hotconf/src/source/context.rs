@@ -27,6 +27,21 @@ pub(crate) trait Services: Send + Sync + 'static {
     /// The beat of the content poll, aligned for all sources: the next instant that is a multiple of
     /// `every` since the engine began. Not asked where the poll is off.
     fn next_poll(&self, every: Duration) -> Instant;
+    /// A number from all of `u64`, evenly drawn, for jitter: unguessable is not asked for.
+    fn random(&self) -> u64 {
+        use std::hash::{BuildHasher, RandomState};
+        RandomState::new().hash_one(())
+    }
+    /// What the sources of all configurations share; `None`: nothing is shared.
+    #[cfg(feature = "remote")]
+    fn commons(&self) -> Option<&super::remote::Commons> {
+        None
+    }
+    /// The reactor of sockets, for a future that is polled outside of it.
+    #[cfg(feature = "remote")]
+    fn reactor(&self) -> Option<tokio::runtime::Handle> {
+        None
+    }
 }
 
 /// Keeps watches alive; dropping it gives them back.
@@ -178,6 +193,35 @@ pub(crate) struct Activity {
     pub(crate) polling: AtomicBool,
     /// When the source was last looked at.
     checked: Mutex<Option<Instant>>,
+    /// How a remote source stands, as its own loop knows it.
+    standing: Mutex<Option<Standing>>,
+}
+
+/// How a remote source stands.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "remote"), allow(dead_code))]
+pub(crate) struct Standing {
+    pub(crate) link: Linked,
+    /// Since when it is so.
+    pub(crate) since: Instant,
+    /// The place in the store's history that is in force.
+    pub(crate) revision: Option<String>,
+    /// Attempts that failed, since the beginning.
+    pub(crate) retries: u64,
+    /// Why the last attempt failed, while none has worked.
+    pub(crate) error: Option<String>,
+}
+
+/// Whether a remote source is linked to its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "remote"), allow(dead_code))]
+pub(crate) enum Linked {
+    /// The store is followed.
+    Live,
+    /// The first attempt, or the first after a session was lost.
+    Connecting,
+    /// The store cannot be reached.
+    Failing,
 }
 
 impl Activity {
@@ -191,6 +235,17 @@ impl Activity {
     /// Notes that a glance showed the source to be as it was read.
     pub(crate) fn glanced(&self, at: Instant) {
         *crate::sync::lock(&self.checked) = Some(at);
+    }
+
+    /// How it stands, where it is a remote source.
+    pub(crate) fn standing(&self) -> Option<Standing> {
+        crate::sync::lock(&self.standing).clone()
+    }
+
+    /// Changes how it stands.
+    #[cfg(feature = "remote")]
+    pub(crate) fn stand(&self, change: impl FnOnce(&mut Option<Standing>)) {
+        change(&mut crate::sync::lock(&self.standing));
     }
 
     /// When the source was last looked at.
@@ -277,6 +332,19 @@ impl Context {
     /// The same for a source that may be absent.
     pub(crate) fn optional(&self) -> Self {
         Self { optional: true, ..self.clone() }
+    }
+
+    /// A context for what several sources share: it is cancelled with none of them, and keeps an account of
+    /// its own.
+    #[cfg(feature = "remote")]
+    pub(crate) fn apart(&self) -> Self {
+        let (token, activity) = (CancellationToken::new(), Arc::default());
+        Self { token, activity, above: Vec::new(), optional: false, ..self.clone() }
+    }
+
+    /// A number from all of `u64`, evenly drawn, for jitter; not for secrets.
+    pub fn random(&self) -> u64 {
+        self.services.random()
     }
 
     /// Whether the source may be absent: then nothing that is not there is warned of.

@@ -2,6 +2,7 @@
 
 use crate::error::Problem;
 use std::fmt;
+use std::time::Duration;
 
 /// What sort of failure a source met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +32,8 @@ pub struct SourceError {
     problems: Vec<Problem>,
     /// Nothing is there: an optional source then counts as empty.
     absent: bool,
+    /// How long the source asks to be left alone.
+    retry_after: Option<Duration>,
 }
 
 impl SourceError {
@@ -60,11 +63,11 @@ impl SourceError {
             SourceErrorKind::Invalid => ProblemKind::Syntax,
             _ => ProblemKind::Unreadable,
         };
-        Self { kind, problems: vec![Problem::new(problem, "", message)], absent: false }
+        Self { kind, problems: vec![Problem::new(problem, "", message)], absent: false, retry_after: None }
     }
 
     pub(crate) fn problems(kind: SourceErrorKind, problems: Vec<Problem>) -> Self {
-        Self { kind, problems, absent: false }
+        Self { kind, problems, absent: false, retry_after: None }
     }
 
     /// The source is gone or empty: where it is optional, that is a change and no failure.
@@ -76,6 +79,18 @@ impl SourceError {
 
     pub(crate) fn is_absent(&self) -> bool {
         self.absent
+    }
+
+    /// Asks for no attempt before `delay` has passed, as HTTP's `Retry-After` does.
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// How long the source asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What sort of failure it is.

@@ -15,13 +15,15 @@ pub(crate) mod combinators;
 pub(crate) mod env;
 pub(crate) mod file;
 pub(crate) mod inline;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod text;
 
 pub use args::Args;
 #[cfg(feature = "clap")]
 pub use clap::Clap;
 pub use combinators::SourceExt;
-pub(crate) use context::{Activity, Group, Hint, Inbox, Services, WatchFailure, Watching};
+pub(crate) use context::{Activity, Group, Hint, Inbox, Linked, Services, WatchFailure, Watching};
 pub use context::{Context, Stirring};
 pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};

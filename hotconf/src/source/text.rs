@@ -1,6 +1,6 @@
 //! Settings that arrive one by one as text: paths and texts → one document.
 //!
-//! Used by the environment and by arguments. A leaf keeps its text and the field's type reads it
+//! Used by the environment, by arguments and by stores of keys. A leaf keeps its text and the field's type reads it
 //! later; what is made of sections, and a list that layers join, is read here as one TOML value.
 
 use crate::error::{Problem, ProblemKind};
@@ -8,11 +8,14 @@ use crate::origin::Origin;
 use crate::schema::Spot;
 use crate::schema::meta::{FieldMeta, Merge, Shape};
 use crate::value::{Builder, Document, Kind};
+use std::collections::HashMap;
 
 /// The tables of a document in the making.
 #[derive(Default)]
 pub(super) struct Texts {
     entries: Vec<(String, Node)>,
+    /// Where in `entries` a key stands: a store may have thousands of them.
+    index: HashMap<String, usize>,
 }
 
 enum Node {
@@ -49,24 +52,29 @@ impl Texts {
 
     fn insert(&mut self, path: &[String], node: Node) {
         let Some((key, rest)) = path.split_first() else { return };
-        let at = self.entries.iter().position(|(k, _)| k == key);
+        let at = self.index.get(key).copied();
         if rest.is_empty() {
             match at {
                 Some(at) => self.entries[at].1 = node,
-                None => self.entries.push((key.clone(), node)),
+                None => {
+                    self.push(key, node);
+                }
             }
             return;
         }
-        let at = at.unwrap_or_else(|| {
-            self.entries.push((key.clone(), Node::Table(Self::default())));
-            self.entries.len() - 1
-        });
+        let at = at.unwrap_or_else(|| self.push(key, Node::Table(Self::default())));
         if !matches!(self.entries[at].1, Node::Table(_)) {
             self.entries[at].1 = Node::Table(Self::default());
         }
         if let Node::Table(table) = &mut self.entries[at].1 {
             table.insert(rest, node);
         }
+    }
+
+    fn push(&mut self, key: &str, node: Node) -> usize {
+        self.index.insert(key.to_owned(), self.entries.len());
+        self.entries.push((key.to_owned(), node));
+        self.entries.len() - 1
     }
 
     /// The document that says all of it.

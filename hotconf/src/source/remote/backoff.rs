@@ -1,0 +1,117 @@
+//! How long to wait before the next attempt: exponential, with full jitter.
+//!
+//! Pure: randomness and time are given. The delay before attempt n is drawn evenly from zero to
+//! `first × 2ⁿ`, capped: the "full jitter" of M. Brooker, *Exponential Backoff and Jitter* (AWS, 2015),
+//! which spreads a fleet that lost its store together over the whole interval.
+
+use std::time::{Duration, Instant};
+
+/// The pace of attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The longest first delay. Default 0.5 s.
+    pub first: Duration,
+    /// The longest delay at all. Default 60 s.
+    pub longest: Duration,
+    /// A session that was well for so long makes the next delay a first one again. Default 60 s.
+    pub reset_after: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self { first: second / 2, longest: 60 * second, reset_after: 60 * second }
+    }
+}
+
+/// How many attempts failed since all was well.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    failed: u32,
+    well_since: Option<Instant>,
+}
+
+impl Attempts {
+    /// The session works: what it said was taken.
+    pub(super) fn well(&mut self, now: Instant) {
+        self.well_since.get_or_insert(now);
+    }
+
+    /// A session or an attempt failed: how long to wait. `random` is any number, evenly drawn; `floor` is
+    /// what the store itself asks for.
+    pub(super) fn failed(
+        &mut self,
+        pace: &Backoff,
+        now: Instant,
+        random: u64,
+        floor: Option<Duration>,
+    ) -> Duration {
+        if self
+            .well_since
+            .take()
+            .is_some_and(|since| now.saturating_duration_since(since) >= pace.reset_after)
+        {
+            self.failed = 0;
+        }
+        let longest = pace.first.saturating_mul(1 << self.failed.min(30)).min(pace.longest);
+        self.failed = self.failed.saturating_add(1);
+        part(longest, random).max(floor.unwrap_or_default())
+    }
+
+    /// The number of the attempt that comes next.
+    pub(super) fn next(&self) -> u32 {
+        self.failed
+    }
+}
+
+/// The share of `whole` that `random` stands for, of `u64::MAX`.
+pub(super) fn part(whole: Duration, random: u64) -> Duration {
+    let nanos = whole.as_nanos() * u128::from(random) >> 64;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(attempts: &mut Attempts, now: Instant, count: usize) -> Vec<u128> {
+        let pace = Backoff::default();
+        (0..count).map(|_| attempts.failed(&pace, now, u64::MAX, None).as_millis()).collect()
+    }
+
+    #[test]
+    fn the_longest_delays_double_up_to_the_cap() {
+        let now = Instant::now();
+        let delays = delays(&mut Attempts::default(), now, 9);
+        assert_eq!(delays, [499, 999, 1999, 3999, 7999, 15999, 31999, 59999, 59999]);
+    }
+
+    #[test]
+    fn a_delay_is_drawn_from_zero_on_and_is_never_below_what_the_store_asks_for() {
+        let (pace, now) = (Backoff::default(), Instant::now());
+        let mut attempts = Attempts::default();
+        assert_eq!(attempts.failed(&pace, now, 0, None), Duration::ZERO);
+        assert_eq!(attempts.failed(&pace, now, u64::MAX / 2, None).as_millis(), 499);
+        let asked = Duration::from_secs(7);
+        assert_eq!(attempts.failed(&pace, now, 0, Some(asked)), asked);
+    }
+
+    #[test]
+    fn only_a_minute_of_health_makes_the_next_delay_a_first_one() {
+        let mut attempts = Attempts::default();
+        let mut now = Instant::now();
+        delays(&mut attempts, now, 3);
+        attempts.well(now);
+        now += Duration::from_secs(59);
+        assert_eq!(delays(&mut attempts, now, 1), [3999], "a store that flaps");
+        attempts.well(now);
+        now += Duration::from_secs(60);
+        assert_eq!(delays(&mut attempts, now, 2), [499, 999]);
+    }
+
+    #[test]
+    fn no_number_of_failures_overflows() {
+        let mut attempts = Attempts { failed: u32::MAX, well_since: None };
+        assert_eq!(delays(&mut attempts, Instant::now(), 1), [59999]);
+    }
+}

@@ -1,0 +1,463 @@
+//! The resuming loop: connect, list, follow; after any failure begin again, and never believe a resume.
+//!
+//! One feed serves all configurations of the process that follow the same store. Nobody owns its loop:
+//! whoever of its followers is polled first drives it, and the others wait for news. The rules:
+//!
+//! 1. What is under way lies in the feed, not in the future that polls it: a follower that is dropped
+//!    loses nothing, and the next one goes on where it left off.
+//! 2. A new session always lists. A place in a history is good on the session that gave it, and nowhere
+//!    else: a store that was wiped may have the same identity and a lower, equal or higher revision.
+//! 3. Every wait has an end: connects and listings a deadline, a session the time in which it must say
+//!    something, and beyond that everything is listed anew once in a while.
+//! 4. What is told is the state as of now: followers see the newest, and nothing in between.
+
+use super::backoff::{Attempts, part};
+use super::store::{Map, Session, Step, Store};
+use super::tuning::Tuning;
+use crate::race::{Either, race};
+use crate::source::{BoxFuture, Context, Cursor, SourceError, SourceErrorKind, Verdict};
+use crate::sync::{later, lock};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, watch};
+
+/// After a refusal of our credentials, and one new login, the next attempt waits so long at least.
+const DENIED: Duration = Duration::from_secs(30);
+/// A listing that lacks keys is read again after this.
+const CONFIRM: Duration = Duration::from_secs(1);
+
+/// What followers see.
+#[derive(Clone, Debug, Default)]
+pub(super) struct News {
+    /// All keys, as of `cursor`; `None` before the first listing.
+    pub(super) map: Option<Arc<Map>>,
+    pub(super) cursor: Cursor,
+    pub(super) link: Link,
+    /// The last request to list anew that was answered, well or not.
+    pub(super) answered: u64,
+    /// Attempts that failed since the beginning.
+    pub(super) retries: u64,
+    /// Why the last attempt failed.
+    pub(super) error: Option<SourceError>,
+    /// Counts the times that the store was lost.
+    pub(super) outage: u64,
+}
+
+/// How the connection stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Link {
+    /// The first attempt, or the first after a session was lost: no reason to say anything yet.
+    #[default]
+    Connecting,
+    /// A session follows the store.
+    Live,
+    /// An attempt failed.
+    Failing,
+}
+
+/// A store that is followed, by one or by many.
+pub(super) struct Feed<S: Store> {
+    news: watch::Sender<News>,
+    wants: Arc<Wants>,
+    driver: tokio::sync::Mutex<Driver<S>>,
+}
+
+/// What followers want of the loop.
+#[derive(Default)]
+struct Wants {
+    /// How often somebody asked for everything anew, and which of these requests were answered.
+    asked: AtomicU64,
+    answered: AtomicU64,
+    settlements: Mutex<Vec<(Cursor, Verdict)>>,
+    nudge: Notify,
+}
+
+impl Wants {
+    fn listing(&self) -> bool {
+        self.asked.load(Ordering::Acquire) > self.answered.load(Ordering::Acquire)
+    }
+
+    fn settling(&self) -> bool {
+        !lock(&self.settlements).is_empty()
+    }
+
+    /// Waits until somebody wants something that is not yet done.
+    async fn something(&self) {
+        while !self.listing() && !self.settling() {
+            self.nudge.notified().await;
+        }
+    }
+}
+
+impl<S: Store> Feed<S> {
+    pub(super) fn new(store: Arc<S>, cx: Context, tuning: Tuning) -> Self {
+        let wants = Arc::new(Wants::default());
+        let driver = Driver {
+            store,
+            cx,
+            tuning,
+            wants: wants.clone(),
+            phase: Phase::Apart,
+            attempts: Attempts::default(),
+            gap: false,
+            denied: false,
+            doubted: None,
+            resync: None,
+        };
+        let driver = tokio::sync::Mutex::new(driver);
+        Self { news: watch::Sender::new(News::default()), wants, driver }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<News> {
+        let mut news = self.news.subscribe();
+        news.mark_changed();
+        news
+    }
+
+    /// Asks for everything anew; the number that [`News::answered`] will reach.
+    pub(super) fn list_anew(&self) -> u64 {
+        let asked = self.wants.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.wants.nudge.notify_one();
+        asked
+    }
+
+    /// Passes on what became of what the store said, where it wants to know.
+    pub(super) fn settle(&self, cursor: &Cursor, verdict: &Verdict) {
+        if S::Session::ACKS {
+            lock(&self.wants.settlements).push((cursor.clone(), verdict.clone()));
+            self.wants.nudge.notify_one();
+        }
+    }
+
+    /// Drives the loop, or waits for whoever drives it. Never ends; dropping it loses nothing.
+    pub(super) async fn drive(&self) -> std::convert::Infallible {
+        let mut driver = self.driver.lock().await;
+        loop {
+            driver.advance(self).await;
+        }
+    }
+}
+
+/// The loop, as far as it has come.
+struct Driver<S: Store> {
+    store: Arc<S>,
+    cx: Context,
+    tuning: Tuning,
+    wants: Arc<Wants>,
+    phase: Phase<S::Session>,
+    attempts: Attempts,
+    /// The history was lost since the session last went on well: the next loss is a failure.
+    gap: bool,
+    /// The store refused our credentials since all was last well.
+    denied: bool,
+    /// A listing that lacks keys, until a second one confirms it.
+    doubted: Option<Map>,
+    /// When everything is listed anew.
+    resync: Option<Instant>,
+}
+
+/// What is under way.
+enum Phase<S> {
+    /// Nothing.
+    Apart,
+    /// Waiting for the next attempt.
+    Resting(BoxFuture<'static, ()>),
+    /// Connecting; the request to list that it will answer.
+    Connecting(u64, BoxFuture<'static, Result<S, SourceError>>),
+    /// A session that is to do something.
+    Ready(S, Task),
+    /// A session at work: the future owns it, and gives it back.
+    Working(u64, Task, BoxFuture<'static, (S, Outcome)>),
+}
+
+/// What a session is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    /// Say everything.
+    List,
+    /// The same, a moment later.
+    Confirm,
+    /// Wait for what follows.
+    Follow,
+    /// Tell the store what became of what it said, and go on.
+    Settle,
+}
+
+/// How it went.
+enum Outcome {
+    Said(Result<Step, SourceError>),
+    /// Somebody wants something, or it is time to list anew.
+    Nudged,
+    Settled(Result<(), SourceError>),
+}
+
+impl<S: Store> Driver<S> {
+    /// Takes one step. All that is waited for lies in `self.phase`.
+    async fn advance(&mut self, feed: &Feed<S>) {
+        match &mut self.phase {
+            Phase::Apart => {
+                let (store, cx, attempt) = (self.store.clone(), self.cx.clone(), self.attempts.next());
+                let deadline = self.tuning.deadline;
+                let opening =
+                    async move { within(&cx, deadline, "connecting", store.connect(&cx, attempt)).await };
+                self.phase = Phase::Connecting(self.wants.asked.load(Ordering::Acquire), Box::pin(opening));
+            }
+            Phase::Resting(rest) => {
+                // Somebody who asks is answered by an attempt at once.
+                race(rest, self.wants.something()).await;
+                self.phase = Phase::Apart;
+            }
+            Phase::Connecting(asked, opening) => {
+                let (asked, opened) = (*asked, opening.await);
+                match opened {
+                    Ok(session) => self.phase = Phase::Ready(session, Task::List),
+                    Err(error) => self.failed(feed, asked, error),
+                }
+            }
+            Phase::Ready(..) => {
+                let Phase::Ready(session, task) = std::mem::replace(&mut self.phase, Phase::Apart) else {
+                    unreachable!("it was just seen")
+                };
+                let asked = self.wants.asked.load(Ordering::Acquire);
+                self.phase = Phase::Working(asked, task, self.set_to(feed, session, task));
+            }
+            Phase::Working(asked, task, work) => {
+                let (asked, task) = (*asked, *task);
+                let (session, outcome) = work.await;
+                self.phase = Phase::Apart;
+                self.worked(feed, asked, task, session, outcome);
+            }
+        }
+    }
+
+    /// Sets a session to a task; the future owns all it needs.
+    fn set_to(
+        &self,
+        feed: &Feed<S>,
+        mut session: S::Session,
+        task: Task,
+    ) -> BoxFuture<'static, (S::Session, Outcome)> {
+        let (cx, deadline) = (self.cx.clone(), self.tuning.deadline);
+        match task {
+            Task::List | Task::Confirm => Box::pin(async move {
+                if task == Task::Confirm {
+                    cx.sleep(CONFIRM).await;
+                }
+                let said = within(&cx, deadline, "listing", session.next(&cx, None)).await;
+                (session, Outcome::Said(said))
+            }),
+            Task::Follow => {
+                let cursor = feed.news.borrow().cursor.clone();
+                let (wants, resync) = (self.wants.clone(), self.resync);
+                Box::pin(async move {
+                    let outcome = {
+                        let interrupted = async {
+                            match resync {
+                                Some(at) => drop(race(wants.something(), cx.sleep_until(at)).await),
+                                None => wants.something().await,
+                            }
+                        };
+                        let quiet = session.quiet();
+                        let next = within(&cx, quiet, "", session.next(&cx, Some(&cursor)));
+                        match race(next, interrupted).await {
+                            Either::First(said) => Outcome::Said(said),
+                            Either::Second(()) => Outcome::Nudged,
+                        }
+                    };
+                    (session, outcome)
+                })
+            }
+            Task::Settle => {
+                let settlements = std::mem::take(&mut *lock(&self.wants.settlements));
+                Box::pin(async move {
+                    let mut settled = Ok(());
+                    for (cursor, verdict) in settlements {
+                        let telling = session.settle(&cursor, &verdict);
+                        settled = within(&cx, deadline, "acknowledging", telling).await;
+                        if settled.is_err() {
+                            break;
+                        }
+                    }
+                    (session, Outcome::Settled(settled))
+                })
+            }
+        }
+    }
+
+    /// Takes what a session brought back from a task.
+    fn worked(&mut self, feed: &Feed<S>, asked: u64, task: Task, session: S::Session, outcome: Outcome) {
+        let said = match outcome {
+            Outcome::Said(said) => said,
+            Outcome::Settled(Ok(())) => {
+                self.phase = Phase::Ready(session, Task::Follow);
+                return;
+            }
+            Outcome::Settled(Err(error)) => return self.failed(feed, asked, error),
+            Outcome::Nudged => {
+                let due = self.resync.is_some_and(|at| at <= self.cx.now());
+                let settle = !due && !self.wants.listing();
+                self.phase = Phase::Ready(session, if settle { Task::Settle } else { Task::List });
+                return;
+            }
+        };
+        let error = match said.and_then(|step| self.take(feed, asked, task, step)) {
+            Ok(task) => {
+                self.phase = Phase::Ready(session, task);
+                return;
+            }
+            Err(error) => error,
+        };
+        if error.kind() == SourceErrorKind::Gap && !self.gap {
+            // The first one lists again at once, on the same session.
+            self.gap = true;
+            self.phase = Phase::Ready(session, Task::List);
+            return;
+        }
+        drop(session);
+        self.failed(feed, asked, error);
+    }
+
+    /// Takes a step of the store, and says what the session is to do next.
+    fn take(&mut self, feed: &Feed<S>, asked: u64, task: Task, step: Step) -> Result<Task, SourceError> {
+        let (known, before) = {
+            let news = feed.news.borrow();
+            (news.map.clone(), news.cursor.clone())
+        };
+        let follows = task == Task::Follow;
+        let (map, cursor) = match (step, known) {
+            (Step::Listing { all, cursor }, known) => {
+                check_size(&all, &self.cx)?;
+                let lacks =
+                    known.as_ref().is_some_and(|known| known.keys().any(|key| !all.contains_key(key)));
+                if S::CONFIRM_SHRINK && lacks && self.doubted.as_ref().is_none_or(|doubted| *doubted != all) {
+                    self.doubted = Some(all);
+                    return Ok(Task::Confirm);
+                }
+                self.doubted = None;
+                let same = known.filter(|known| **known == all);
+                (same.unwrap_or_else(|| Arc::new(all)), cursor)
+            }
+            (Step::Delta { changes, cursor }, Some(known)) if follows => {
+                // A place that does not lie behind the last one is of a history that we do not know.
+                if cursor.epoch != before.epoch || (cursor.order != 0 && cursor.order <= before.order) {
+                    return Err(went_back(&before, &cursor));
+                }
+                let mut map = (*known).clone();
+                for (key, entry) in changes {
+                    match entry {
+                        Some(entry) => map.insert(key, entry),
+                        None => map.remove(&key),
+                    };
+                }
+                check_size(&map, &self.cx)?;
+                self.gap = false;
+                (if map == *known { known } else { Arc::new(map) }, cursor)
+            }
+            (Step::Same { cursor }, Some(known)) if follows => {
+                if cursor.epoch != before.epoch || (cursor.order != 0 && cursor.order < before.order) {
+                    return Err(went_back(&before, &cursor));
+                }
+                self.gap = false;
+                (known, cursor)
+            }
+            _ => return Err(SourceError::gap("the store answered with a change before it listed anything")),
+        };
+        let now = self.cx.now();
+        if !follows || self.resync.is_none() {
+            self.resync = self.next_resync(now);
+        }
+        self.attempts.well(now);
+        self.denied = false;
+        if !follows {
+            self.wants.answered.fetch_max(asked, Ordering::AcqRel);
+        }
+        feed.news.send_if_modified(|news| {
+            let moved = news.map.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &map))
+                || news.cursor != cursor
+                || news.link != Link::Live;
+            let answers = !follows && news.answered < asked;
+            news.map = Some(map);
+            news.cursor = cursor;
+            news.link = Link::Live;
+            news.error = None;
+            if answers {
+                news.answered = asked;
+            }
+            moved || answers
+        });
+        Ok(Task::Follow)
+    }
+
+    /// The session is lost, or an attempt failed: tell it, and rest.
+    fn failed(&mut self, feed: &Feed<S>, asked: u64, error: SourceError) {
+        let now = self.cx.now();
+        self.doubted = None;
+        let random = self.cx.random();
+        let mut delay = self.attempts.failed(&self.tuning.backoff, now, random, error.retry_after());
+        let denied = error.kind() == SourceErrorKind::Denied;
+        if denied && !self.denied {
+            // One login anew, at once: a token may have run out.
+            delay = error.retry_after().unwrap_or_default();
+        } else if denied {
+            delay = delay.max(DENIED + part(DENIED, random));
+        }
+        self.denied |= denied;
+        self.wants.answered.fetch_max(asked, Ordering::AcqRel);
+        feed.news.send_modify(|news| {
+            news.retries += 1;
+            news.answered = news.answered.max(asked);
+            // What was live gets one attempt before anything is said of it: a store that closes a
+            // connection now and then is not down.
+            let first = news.link == Link::Live && error.kind() != SourceErrorKind::Invalid;
+            let link = if first { Link::Connecting } else { Link::Failing };
+            if link == Link::Failing && news.link != Link::Failing {
+                news.outage += 1;
+            }
+            (news.link, news.error) = (link, Some(error));
+        });
+        self.gap = false;
+        self.phase = Phase::Resting(self.cx.sleep(delay));
+    }
+
+    /// The next full listing: the interval, give or take a fifth, so that a fleet does not march in step.
+    fn next_resync(&self, now: Instant) -> Option<Instant> {
+        let every = self.tuning.resync;
+        let spread = part(every * 2 / 5, self.cx.random());
+        (!every.is_zero()).then(|| later(now, every - every / 5 + spread))
+    }
+}
+
+/// A store answers within `limit`, or it counts as gone. `what` is what it was asked; empty: nothing, and it
+/// should have shown that it lives.
+async fn within<T>(
+    cx: &Context,
+    limit: Duration,
+    what: &str,
+    answer: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    match race(answer, cx.sleep(limit)).await {
+        Either::First(answer) => answer,
+        Either::Second(()) if what.is_empty() => Err(SourceError::down(format!(
+            "was silent for {limit:?}; a store that lives says something within that"
+        ))),
+        Either::Second(()) => Err(SourceError::down(format!("{what} took longer than {limit:?}"))),
+    }
+}
+
+fn went_back(before: &Cursor, now: &Cursor) -> SourceError {
+    let (before, now) = (before.order, now.order);
+    SourceError::gap(format!("expected a revision after {before}, found {now}: this is another history"))
+}
+
+fn check_size(map: &Map, cx: &Context) -> Result<(), SourceError> {
+    let bytes: usize = map.iter().map(|(key, entry)| key.len() + entry.value().len()).sum();
+    if bytes <= cx.limits.bytes {
+        return Ok(());
+    }
+    let most = cx.limits.bytes;
+    Err(SourceError::invalid(format!(
+        "expected at most {most} bytes, found {bytes}: raise `max_document_bytes`"
+    )))
+}

@@ -1,0 +1,371 @@
+//! The source that a configuration sees: it follows a [`Feed`], and makes documents of what it says.
+
+use super::assemble::{Content, Parsed, Place, assemble};
+use super::backoff::Backoff;
+use super::feed::{Feed, Link, News};
+use super::store::{Entry, Map, Store};
+use super::tuning::Tuning;
+use crate::error::Problem;
+use crate::format::Format;
+use crate::race::{Either, race};
+use crate::source::context::{Activity, Linked, Standing};
+use crate::source::{
+    BoxFuture, Content as Brought, Context, Cursor, Source, SourceError, SourceErrorKind, Update, Verdict,
+};
+use crate::sync::lock;
+use crate::value::Layered;
+use std::borrow::Cow;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Documents of more bytes than this are made on a worker.
+const LONG: usize = 64 << 10;
+/// A source that may be absent holds a start up for so long at most.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A remote store as a source.
+///
+/// It is connected to, listed and followed, and after every failure it is listed anew. What it brought
+/// last stays in force meanwhile, and [`status`](crate::Hot::status) says since when it may be stale.
+///
+/// A required store must answer within the [`startup_deadline`](crate::Builder::startup_deadline); one that
+/// is [`optional`](crate::SourceExt::optional) holds the start up for 2 s at most, and applies when it comes.
+///
+/// See [`Store`] for an example.
+#[must_use = "a source does nothing until it is given to a builder"]
+pub struct Remote<S: Store> {
+    store: Arc<S>,
+    content: Content,
+    tuning: Tuning,
+    follower: Option<Follower<S>>,
+}
+
+impl<S: Store> Remote<S> {
+    /// A store of which one key is one whole document; the extension of its name tells the format.
+    pub fn of(store: S) -> Self {
+        let content = Content::Document(None);
+        Self { store: Arc::new(store), content, tuning: Tuning::default(), follower: None }
+    }
+
+    /// One key is one whole document of this format.
+    pub fn document(self, format: Format) -> Self {
+        Self { content: Content::Document(Some(format)), ..self }
+    }
+
+    /// Keys below `prefix` are paths: with the prefix `/shop/`, `/shop/http/timeout` is `http.timeout`. A value
+    /// is text that the field's type reads, as from an environment variable.
+    pub fn keys(self, prefix: &str) -> Self {
+        Self { content: Content::Keys { prefix: prefix.into(), sections: None }, ..self }
+    }
+
+    /// Where keys are paths: a key that names a section holds a document of it in this format. Keys below
+    /// that section override it.
+    pub fn sections_as(mut self, format: Format) -> Self {
+        if let Content::Keys { sections, .. } = &mut self.content {
+            *sections = Some(format);
+        }
+        self
+    }
+
+    /// How long connecting, logging in and listing may take, each. Default 10 s.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.tuning.deadline = deadline;
+        self
+    }
+
+    /// The pace of attempts after a failure.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.tuning.backoff = backoff;
+        self
+    }
+
+    /// How often everything is listed anew though nothing went wrong, give or take a fifth. Default 5 min;
+    /// zero turns it off.
+    pub fn resync(mut self, every: Duration) -> Self {
+        self.tuning.resync = every;
+        self
+    }
+
+    /// The store, while nobody follows it yet.
+    #[allow(dead_code)] // each store has settings
+    pub(super) fn change(mut self, change: impl FnOnce(&mut S)) -> Self {
+        change(Arc::get_mut(&mut self.store).expect("a store is shared only once it is followed"));
+        self
+    }
+
+    fn follow(&mut self, cx: &Context) -> &mut Follower<S> {
+        let (store, tuning) = (&self.store, self.tuning);
+        self.follower.get_or_insert_with(|| {
+            let make = || Feed::new(store.clone(), cx.apart(), tuning);
+            let identity = store.identity().and(format!("{tuning:?}")).and(format!("{:?}", cx.limits));
+            let feed = match cx.services().commons() {
+                Some(commons) => commons.share(&identity, make),
+                None => Arc::new(make()),
+            };
+            Follower::new(feed, cx)
+        })
+    }
+}
+
+impl<S: Store> std::fmt::Debug for Remote<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("store", &self.store.describe()).finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Source for Remote<S> {
+    fn describe(&self) -> Cow<'_, str> {
+        self.store.describe().into()
+    }
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        let reactor = cx.services().reactor();
+        let (store, content) = (self.store.clone(), self.content.clone());
+        let follower = self.follow(cx);
+        let mut next = Box::pin(async move { follower.next(cx, &store, &content).await });
+        Box::pin(poll_fn(move |task| {
+            let _inside = reactor.as_ref().map(tokio::runtime::Handle::enter);
+            next.as_mut().poll(task)
+        }))
+    }
+
+    fn refresh(&mut self) {
+        if let Some(follower) = &mut self.follower {
+            follower.asked = Some(follower.feed.list_anew());
+        }
+    }
+
+    fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
+        if let Some(follower) = &mut self.follower {
+            follower.settled(cursor, verdict);
+        }
+    }
+}
+
+/// What one configuration knows of a feed.
+struct Follower<S: Store> {
+    feed: Arc<Feed<S>>,
+    news: watch::Receiver<News>,
+    activity: Arc<Activity>,
+    /// When a start waits for it no longer.
+    grace: Option<Instant>,
+    answered: bool,
+    /// A request for everything that is not yet answered.
+    asked: Option<u64>,
+    /// What was offered last, good or bad.
+    offered: Option<Arc<Map>>,
+    /// The outage that was told, and of what kind it was.
+    told: Option<(u64, SourceErrorKind)>,
+    parsed: Parsed,
+}
+
+impl<S: Store> Follower<S> {
+    fn new(feed: Arc<Feed<S>>, cx: &Context) -> Self {
+        Self {
+            news: feed.subscribe(),
+            feed,
+            activity: cx.activity().clone(),
+            grace: cx.is_optional().then(|| cx.now() + GRACE),
+            answered: false,
+            asked: None,
+            offered: None,
+            told: None,
+            parsed: Parsed::default(),
+        }
+    }
+
+    /// Waits for news that this configuration has not been told.
+    async fn next(&mut self, cx: &Context, store: &Arc<S>, content: &Content) -> Result<Update, SourceError> {
+        loop {
+            let news = self.news.borrow_and_update().clone();
+            self.show(&news, cx);
+            if let Some(answer) = self.answer(&news, cx, store, content).await {
+                self.answered = true;
+                return answer;
+            }
+            let news = &mut self.news;
+            let moved = race(news.changed(), self.feed.drive());
+            match self.grace.filter(|_| !self.answered) {
+                Some(at) => {
+                    if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
+                        self.answered = true;
+                        return Ok(Update::absent());
+                    }
+                }
+                None => drop(moved.await),
+            }
+        }
+    }
+
+    /// What there is to say of the news; `None`: nothing.
+    async fn answer(
+        &mut self,
+        news: &News,
+        cx: &Context,
+        store: &Arc<S>,
+        content: &Content,
+    ) -> Option<Result<Update, SourceError>> {
+        let demanded = self.asked.is_some_and(|asked| news.answered >= asked);
+        if demanded {
+            self.asked = None;
+        }
+        match (news.link, &news.error, &news.map) {
+            (Link::Live, _, Some(map)) => {
+                let healed = self.told.take().is_some();
+                if demanded || healed || self.offered.as_ref().is_none_or(|offered| **offered != **map) {
+                    return Some(self.offer(map, news, cx, store, content).await);
+                }
+                self.offered = Some(map.clone());
+                self.revision(&news.cursor);
+                None
+            }
+            (Link::Failing, Some(error), _) => {
+                let kind = error.kind();
+                let mark = Some((news.outage, kind));
+                if self.told == mark && !demanded {
+                    return None;
+                }
+                if !self.answered && kind == SourceErrorKind::Down {
+                    // A start goes on trying until its deadline, or without what may be absent.
+                    return cx.is_optional().then(|| Ok(Update::absent()));
+                }
+                self.told = mark;
+                Some(Err(error.clone()))
+            }
+            (_, Some(error), _) if demanded => {
+                self.told = Some((news.outage, error.kind()));
+                Some(Err(error.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes documents of all keys.
+    async fn offer(
+        &mut self,
+        map: &Arc<Map>,
+        news: &News,
+        cx: &Context,
+        store: &Arc<S>,
+        content: &Content,
+    ) -> Result<Update, SourceError> {
+        let bytes: usize = map.values().map(|entry| entry.value().len()).sum();
+        let made = if bytes > LONG {
+            self.make_elsewhere(map, cx, store, content).await
+        } else {
+            make(map, content, &Wanted::of(cx), &**store, &mut self.parsed)
+        };
+        cx.activity().read(cx.now(), self.parsed.take_fresh());
+        // From here on nothing waits: what is noted as offered is returned.
+        self.offered = Some(map.clone());
+        match made {
+            Err(problems) => Err(SourceError::problems(SourceErrorKind::Invalid, problems)),
+            Ok(docs) if docs.is_empty() => {
+                let message = "nothing is there; what it brought last stays in force";
+                Err(SourceError::down(message).absent())
+            }
+            Ok(docs) => {
+                let content = Brought::Documents(docs);
+                Ok(Update { content, cursor: news.cursor.clone(), optional: false })
+            }
+        }
+    }
+
+    async fn make_elsewhere(
+        &mut self,
+        map: &Arc<Map>,
+        cx: &Context,
+        store: &Arc<S>,
+        content: &Content,
+    ) -> Result<Vec<Layered>, Vec<Problem>> {
+        let place = Arc::new(Mutex::new(None));
+        let (map, store, content, wanted) = (map.clone(), store.clone(), content.clone(), Wanted::of(cx));
+        let (mut parsed, made) = (std::mem::take(&mut self.parsed), place.clone());
+        cx.services()
+            .offload(Box::new(move || {
+                let documents = make(&map, &content, &wanted, &*store, &mut parsed);
+                *lock(&made) = Some((documents, parsed));
+            }))
+            .await;
+        let (documents, parsed) = lock(&place).take().unwrap_or_else(|| {
+            let message = "making documents of it was cut short";
+            let problem = SourceError::invalid(message).into_problems();
+            (Err(problem), Parsed::default())
+        });
+        self.parsed = parsed;
+        documents
+    }
+
+    /// Shows in the status how the feed stands.
+    fn show(&self, news: &News, cx: &Context) {
+        let link = match news.link {
+            Link::Live => Linked::Live,
+            Link::Connecting => Linked::Connecting,
+            Link::Failing => Linked::Failing,
+        };
+        self.activity.stand(|standing| {
+            let before = standing.take();
+            let since = before.as_ref().filter(|before| before.link == link).map(|before| before.since);
+            *standing = Some(Standing {
+                link,
+                since: since.unwrap_or_else(|| cx.now()),
+                revision: before.and_then(|before| before.revision),
+                retries: news.retries,
+                error: news.error.as_ref().map(ToString::to_string),
+            });
+        });
+    }
+
+    /// Notes what is in force.
+    fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
+        self.feed.settle(cursor, verdict);
+        if matches!(verdict, Verdict::Applied { .. } | Verdict::Unchanged) {
+            self.revision(cursor);
+        }
+    }
+
+    fn revision(&self, cursor: &Cursor) {
+        let revision = match (&cursor.token, cursor.order) {
+            (_, order) if order != 0 => Some(order.to_string()),
+            (Some(token), _) => Some(token.to_string()),
+            (None, _) => None,
+        };
+        self.activity.stand(|standing| {
+            if let Some(standing) = standing {
+                standing.revision = revision;
+            }
+        });
+    }
+}
+
+/// What documents are made for, owned.
+struct Wanted {
+    schema: &'static crate::schema::meta::Schema,
+    above: Vec<String>,
+    limits: crate::format::Limits,
+}
+
+impl Wanted {
+    fn of(cx: &Context) -> Self {
+        Self { schema: cx.schema, above: cx.above().to_vec(), limits: cx.limits }
+    }
+}
+
+fn make<S: Store>(
+    map: &Map,
+    content: &Content,
+    wanted: &Wanted,
+    store: &S,
+    parsed: &mut Parsed,
+) -> Result<Vec<Layered>, Vec<Problem>> {
+    let place = Place {
+        source: &store.describe(),
+        schema: wanted.schema,
+        above: &wanted.above,
+        limits: &wanted.limits,
+        locate: &|key: &str, entry: &Entry| store.locate(key, entry),
+    };
+    assemble(map, content, &place, parsed)
+}

@@ -1,0 +1,17 @@
+//! Remote stores: one resuming core, and a folder per store that holds only what differs.
+//!
+//! [`store`] is the contract of a store; [`feed`] follows one, through every failure; [`assemble`] makes
+//! documents of its keys; [`follow`] is the source that a configuration sees.
+
+mod assemble;
+mod backoff;
+mod commons;
+mod feed;
+mod follow;
+mod store;
+mod tuning;
+
+pub use backoff::Backoff;
+pub(crate) use commons::Commons;
+pub use follow::Remote;
+pub use store::{Entry, Identity, Map, Session, Step, Store};
