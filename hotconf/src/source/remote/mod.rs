@@ -8,10 +8,15 @@ mod backoff;
 mod commons;
 mod feed;
 mod follow;
+#[cfg(feature = "_net")]
+#[allow(dead_code, unused_imports)] // each store uses a part of it
+mod net;
 mod store;
 mod tuning;
 
 pub use backoff::Backoff;
 pub(crate) use commons::Commons;
 pub use follow::Remote;
+#[cfg(feature = "_net")]
+pub use net::{Token, Transport};
 pub use store::{Entry, Identity, Map, Session, Step, Store};
