@@ -8,6 +8,8 @@ mod backoff;
 mod commons;
 mod feed;
 mod follow;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "_net")]
 #[allow(dead_code, unused_imports)] // each store uses a part of it
 mod net;
@@ -17,6 +19,8 @@ mod tuning;
 pub use backoff::Backoff;
 pub(crate) use commons::Commons;
 pub use follow::Remote;
+#[cfg(feature = "http")]
+pub use http::Http;
 #[cfg(feature = "_net")]
 pub use net::{Token, Transport};
 pub use store::{Entry, Identity, Map, Session, Step, Store};
