@@ -28,8 +28,15 @@ pub(super) struct Open {
     /// A proxy that is given whole addresses.
     proxy: Option<Proxy>,
     sender: SendRequest<Payload>,
+    connection: Driven,
+}
+
+/// What hyper calls a connection: it moves only while it is polled.
+struct Driven {
     /// Until it ends.
-    connection: Option<Pin<Box<Connection<Io, Payload>>>>,
+    open: Option<Pin<Box<Connection<Io, Payload>>>>,
+    /// Why it ended.
+    error: Option<hyper::Error>,
 }
 
 /// Why there is no answer.
@@ -55,7 +62,12 @@ impl Open {
         };
         let opened = Builder::new().max_buf_size(LONGEST_HEAD).handshake(Io(stream)).await;
         let (sender, connection) = opened.map_err(|error| failed(endpoint, &error))?;
-        Ok(Self { origin: endpoint.clone(), proxy, sender, connection: Some(Box::pin(connection)) })
+        Ok(Self {
+            origin: endpoint.clone(),
+            proxy,
+            sender,
+            connection: Driven { open: Some(Box::pin(connection)), error: None },
+        })
     }
 
     /// The server that it leads to.
@@ -65,28 +77,28 @@ impl Open {
 
     /// Whether it is open, as far as this side knows.
     pub(super) async fn is_well(&mut self) -> bool {
-        self.glance().await.is_ok() && self.can_go_on()
+        self.connection.glance().await;
+        self.can_go_on()
     }
 
     /// Whether another question can be asked on it.
     pub(super) fn can_go_on(&self) -> bool {
-        self.connection.is_some() && self.sender.is_ready()
+        self.connection.open.is_some() && self.sender.is_ready()
     }
 
     /// Asks, and reads the whole answer.
     pub(super) async fn exchange(&mut self, asked: &Asked<'_>) -> Result<Response, Failure> {
         let request = self.request(asked).map_err(Failure::Broken)?;
         let (connection, sender) = (&mut self.connection, &mut self.sender);
-        let answered = beside(connection, sender.send_request(request)).await;
+        let answered = connection.beside(sender.send_request(request)).await;
         let answer = answered.map_err(|error| Failure::Unanswered(failed(asked.to, &error)))?;
         let (head, mut body) = answer.into_parts();
-        let read = beside(connection, whole(&mut body, asked)).await;
+        let read = connection.beside(whole(&mut body, asked)).await;
         drop(body);
         let body = read.map_err(Failure::Broken)?;
+        connection.glance().await;
         // What comes behind the end of an answer was cut off from it: its length was a lie.
-        if let Err(error) = self.glance().await
-            && error.to_string().contains("unexpected message")
-        {
+        if connection.error.as_ref().is_some_and(|error| error.to_string().contains("unexpected message")) {
             let message = format!(
                 "{} sent more than the length that it announced, {} bytes: the answer is not whole",
                 asked.to,
@@ -95,23 +107,6 @@ impl Open {
             return Err(Failure::Broken(SourceError::invalid(message)));
         }
         Ok(Response { status: head.status.as_u16(), headers: head.headers, body, from: asked.to.clone() })
-    }
-
-    /// Lets the connection see what lies in its socket.
-    async fn glance(&mut self) -> Result<(), hyper::Error> {
-        let seen = poll_fn(|task| {
-            Poll::Ready(match &mut self.connection {
-                Some(connection) => connection.as_mut().poll(task),
-                None => Poll::Ready(Ok(())),
-            })
-        });
-        match seen.await {
-            Poll::Pending => Ok(()),
-            Poll::Ready(ended) => {
-                self.connection = None;
-                ended
-            }
-        }
     }
 
     fn request(&self, asked: &Asked<'_>) -> Result<Request<Payload>, SourceError> {
@@ -170,26 +165,32 @@ async fn whole(body: &mut Incoming, asked: &Asked<'_>) -> Result<Vec<u8>, Source
     Ok(read)
 }
 
-/// Drives the connection while `work` waits for something on it.
-async fn beside<T>(
-    connection: &mut Option<Pin<Box<Connection<Io, Payload>>>>,
-    work: impl Future<Output = T>,
-) -> T {
-    let mut work = pin!(work);
-    poll_fn(|task| {
-        if let Poll::Ready(done) = work.as_mut().poll(task) {
-            return Poll::Ready(done);
-        }
-        if let Some(open) = connection
-            && open.as_mut().poll(task).is_ready()
-        {
-            // `work` learns from this that nothing more comes.
-            *connection = None;
-            return work.as_mut().poll(task);
-        }
-        Poll::Pending
-    })
-    .await
+impl Driven {
+    /// Drives the connection while `work` waits for something on it.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|task| {
+            if let Poll::Ready(done) = work.as_mut().poll(task) {
+                return Poll::Ready(done);
+            }
+            // Once it has ended, `work` learns from its being dropped that nothing more comes.
+            if self.advance(task) { work.as_mut().poll(task) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Lets it see what lies in its socket.
+    async fn glance(&mut self) {
+        poll_fn(|task| Poll::Ready(self.advance(task))).await;
+    }
+
+    /// Moves it; tells whether it has ended just now.
+    fn advance(&mut self, task: &mut Task<'_>) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let Poll::Ready(ended) = open.as_mut().poll(task) else { return false };
+        (self.open, self.error) = (None, ended.err());
+        true
+    }
 }
 
 /// The body of a request, in one piece.
