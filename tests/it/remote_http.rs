@@ -166,7 +166,7 @@ fn what_is_gone_stays_in_force_and_an_optional_one_falls_back() {
     until("the optional one falls back", || optional.load().n == 1);
     match events.blocking_next_timeout(Duration::from_secs(5)) {
         Ok(Some(Some(Event::SourceDown(down)))) => {
-            assert!(down.error().to_string().contains("nothing is there"))
+            assert!(down.error().to_string().contains("nothing is there"));
         }
         other => panic!("{other:?}"),
     }
@@ -207,7 +207,7 @@ fn where_nothing_tells_the_format_the_error_names_the_content_type_and_the_remed
     let server = Server::new("n = 2");
     server.set_headers("content-type: application/x-shop\r\n");
     let failed = Hot::<Small>::builder().source(quick(&server.url("/app"))).blocking_start();
-    let said = failed.err().expect("no format").to_string();
+    let said = failed.expect_err("no format").to_string();
     assert!(said.contains("application/x-shop") && said.contains("document(format)"), "{said}");
     let (config, _) = start(quick(&server.url("/app")).document(Format::Toml));
     assert_eq!(config.load().n, 2);

@@ -231,7 +231,7 @@ fn a_source_without_an_answer_at_the_start_fails_it_with_the_reason() {
     server.kill();
     let source = quick(&url);
     let failed = Hot::<Small>::builder().source(source).startup_deadline(ms(300)).blocking_start();
-    let said = failed.err().expect("nobody is there").to_string();
+    let said = failed.expect_err("nobody is there").to_string();
     assert!(said.contains(&url) && said.contains("refused"), "{said}");
 }
 
@@ -241,7 +241,7 @@ fn an_address_with_a_password_fails_the_start_and_is_not_repeated() {
         let source = quick(url);
         let shown = format!("{source:?}");
         let failed = Hot::<Small>::builder().source(source.document(Format::Toml)).blocking_start();
-        let said = failed.err().expect("no address").to_string();
+        let said = failed.expect_err("no address").to_string();
         assert!(said.contains("expected an address such as"), "{said}");
         assert!(!said.contains("hunter2") && !shown.contains("hunter2"), "{said} {shown}");
     }

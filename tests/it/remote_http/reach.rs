@@ -58,7 +58,7 @@ fn a_redirect_to_plain_text_is_refused() {
     let location = format!("location: {}\r\n", plain.url("/app.toml"));
     secure.script(move |_| Some(reply(301, &location, "")));
     let source = quick(&secure.url("/app.toml")).transport(Transport::new().ca_pem(authority.pem()));
-    let said = Hot::<Small>::builder().source(source).blocking_start().err().expect("no start").to_string();
+    let said = Hot::<Small>::builder().source(source).blocking_start().expect_err("no start").to_string();
     assert!(said.contains("not encrypted") && said.contains("301"), "{said}");
     assert!(plain.log().is_empty());
 }
@@ -107,7 +107,7 @@ fn a_token_that_cannot_be_had_is_told_without_it() {
     for (token, words) in tokens {
         let failed =
             Hot::<Small>::builder().source(quick(&server.url("/app.toml")).bearer(token)).blocking_start();
-        let said = failed.err().expect("no token").to_string();
+        let said = failed.expect_err("no token").to_string();
         assert!(said.contains(words) && !said.contains(PASSWORD), "{said}");
     }
     assert!(server.log().is_empty());
@@ -200,7 +200,7 @@ impl Authority {
 
 fn why_no_start(source: hotconf::remote::Http) -> String {
     let failed = Hot::<Small>::builder().source(source).startup_deadline(ms(700)).blocking_start();
-    failed.err().expect("no start").to_string()
+    failed.expect_err("no start").to_string()
 }
 
 #[test]
@@ -324,6 +324,6 @@ fn a_name_that_does_not_exist_is_told() {
     let source = quick("http://nowhere.invalid/app.toml").transport(Transport::new().no_proxy());
     let failed =
         Hot::<Small>::builder().source(source).startup_deadline(Duration::from_secs(3)).blocking_start();
-    let said = failed.err().expect("no start").to_string();
+    let said = failed.expect_err("no start").to_string();
     assert!(said.contains("nowhere.invalid"), "{said}");
 }
