@@ -255,7 +255,9 @@ impl<S: Store> Driver<S> {
                     let outcome = {
                         let interrupted = async {
                             match resync {
-                                Some(at) => drop(race(wants.something(), cx.sleep_until(at)).await),
+                                Some(at) => {
+                                    race(wants.something(), cx.sleep_until(at)).await;
+                                }
                                 None => wants.something().await,
                             }
                         };
@@ -425,7 +427,7 @@ impl<S: Store> Driver<S> {
     fn next_resync(&self, now: Instant) -> Option<Instant> {
         let every = self.tuning.resync;
         let spread = part(every * 2 / 5, self.cx.random());
-        (!every.is_zero()).then(|| later(now, every - every / 5 + spread))
+        (!every.is_zero()).then(|| later(now, every.saturating_sub(every / 5) + spread))
     }
 }
 

@@ -185,8 +185,8 @@ impl<S: Store> Follower<S> {
                 self.answered = true;
                 return answer;
             }
-            let news = &mut self.news;
-            let moved = race(news.changed(), self.feed.drive());
+            // First the loop, if it is ours to drive: what it tells is then seen in the same poll.
+            let moved = race(self.feed.drive(), self.news.changed());
             match self.grace.filter(|_| !self.answered) {
                 Some(at) => {
                     if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
@@ -194,7 +194,9 @@ impl<S: Store> Follower<S> {
                         return Ok(Update::absent());
                     }
                 }
-                None => drop(moved.await),
+                None => {
+                    moved.await;
+                }
             }
         }
     }

@@ -11,6 +11,9 @@ mod follow;
 mod store;
 mod tuning;
 
+#[cfg(all(test, feature = "toml"))]
+mod tests;
+
 pub use backoff::Backoff;
 pub(crate) use commons::Commons;
 pub use follow::Remote;
