@@ -118,6 +118,8 @@ pub enum SourceState {
     Connecting,
     /// A remote store that cannot be reached: what it brought last stays in force, and may be out of date.
     Stale,
+    /// A remote store that could not be reached at the start: what its cache on disk held is in force.
+    Cached,
     /// What it holds now was refused; what it brought before stays in force.
     Refused,
     /// Gone or unreadable; what it brought last stays in force.
@@ -183,8 +185,11 @@ impl Source {
     fn stands(&self) -> (SourceState, Instant) {
         let Some(standing) = self.activity.standing() else { return (self.state, self.since) };
         match (self.state, standing.link) {
+            (SourceState::Following | SourceState::Down, _) if standing.cached => {
+                (SourceState::Cached, standing.since)
+            }
             (SourceState::Following, Linked::Connecting) => (SourceState::Connecting, standing.since),
-            (SourceState::Following | SourceState::Down, Linked::Failing) if self.answered.is_some() => {
+            (SourceState::Following | SourceState::Down, Linked::Failing) if standing.holds => {
                 (SourceState::Stale, standing.since)
             }
             _ => (self.state, self.since),
