@@ -88,7 +88,8 @@ pub struct SourceStatus {
     pub error: Option<Error>,
     /// How long ago it brought something last.
     pub answered: Option<Duration>,
-    /// How long ago it was looked at last, whether or not anything had changed.
+    /// How long ago it was looked at last, whether or not anything had changed; of a remote store, how long
+    /// ago it last showed that it lives.
     pub checked: Option<Duration>,
     /// Its changes are found by the content poll alone, because a watch could not be set.
     pub polling: bool,
@@ -180,6 +181,12 @@ struct Source {
 }
 
 impl Source {
+    /// When it was last looked at. A remote source's loop hears of its store more often than it has news.
+    fn checked(&self) -> Option<Instant> {
+        let life = self.activity.standing().and_then(|standing| *lock(&standing.life));
+        life.or_else(|| self.activity.checked())
+    }
+
     /// Its state and since when. A remote source's own loop knows of its link; whether what it brought is
     /// in force, the board knows.
     fn stands(&self) -> (SourceState, Instant) {
@@ -327,7 +334,7 @@ impl Board {
                     last_failure: standing.and_then(|standing| standing.error),
                     error: s.error.clone(),
                     answered: s.answered.map(|at| now.saturating_duration_since(at)),
-                    checked: s.activity.checked().map(|at| now.saturating_duration_since(at)),
+                    checked: s.checked().map(|at| now.saturating_duration_since(at)),
                     polling: s.activity.polling.load(Ordering::Relaxed),
                     reads: of(&s.activity.reads),
                     parses: of(&s.activity.parses),

@@ -13,7 +13,7 @@ use crate::source::context::{Linked, Standing};
 use crate::source::{
     BoxFuture, Content as Brought, Context, Cursor, Source, SourceError, SourceErrorKind, Update, Verdict,
 };
-use crate::sync::lock;
+use crate::sync::{later, lock};
 use crate::value::Layered;
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -90,6 +90,16 @@ impl<S: Store> Remote<S> {
         self
     }
 
+    /// How long the store may be out of touch before an event says that what it brought may be out of date:
+    /// once for each time, a second [`SourceDown`](crate::SourceDown) beside the one of the outage itself.
+    /// Default: none is told.
+    ///
+    /// Counted from the last sign of life, so nothing shorter than a heartbeat makes sense (30 s).
+    pub fn stale_after(mut self, limit: Duration) -> Self {
+        self.tuning.stale_after = Some(limit);
+        self
+    }
+
     /// Keeps what was applied last on disk, and starts from that while the store is away.
     ///
     /// A start waits for the store for 2 s at most, and then takes the cache; what the store says later applies
@@ -115,7 +125,7 @@ impl<S: Store> Remote<S> {
                 None => Arc::new(make()),
             };
             let keeper = cache.as_ref().map(|cache| Keeper::new(cache, &store.describe(), cx));
-            Follower::new(feed, cx, keeper)
+            Follower::new(feed, cx, keeper, tuning.stale_after)
         })
     }
 }
@@ -173,11 +183,14 @@ struct Follower<S: Store> {
     accepted: bool,
     /// The outage that was told, and of what kind it was.
     told: Option<(u64, SourceErrorKind)>,
+    stale_after: Option<Duration>,
+    /// The sign of life after which it was told that nothing came for too long.
+    stale: Option<Instant>,
     parsed: Parsed,
 }
 
 impl<S: Store> Follower<S> {
-    fn new(feed: Arc<Feed<S>>, cx: &Context, keeper: Option<Keeper>) -> Self {
+    fn new(feed: Arc<Feed<S>>, cx: &Context, keeper: Option<Keeper>, stale_after: Option<Duration>) -> Self {
         let hurried = cx.is_optional() || keeper.is_some();
         Self {
             news: feed.subscribe(),
@@ -190,6 +203,8 @@ impl<S: Store> Follower<S> {
             offered: None,
             accepted: false,
             told: None,
+            stale_after,
+            stale: None,
             parsed: Parsed::default(),
         }
     }
@@ -204,22 +219,50 @@ impl<S: Store> Follower<S> {
                 return answer;
             }
             // First the loop, if it is ours to drive: what it tells is then seen in the same poll.
+            let alarm = self.alarm();
             let moved = race(self.feed.drive(), self.news.changed());
-            match self.grace.filter(|_| !self.answered) {
-                Some(at) => {
-                    if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
-                        self.grace = None;
-                        if let Some(answer) = self.without(cx) {
-                            self.answered = true;
-                            return Ok(answer);
-                        }
-                    }
-                }
-                None => {
-                    moved.await;
+            let Some(at) = alarm else {
+                moved.await;
+                continue;
+            };
+            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
+                if let Some(answer) = self.alarmed(cx) {
+                    self.answered = true;
+                    return answer;
                 }
             }
         }
+    }
+
+    /// When there is something to do though no news came: a start that waits no longer, or the limit of
+    /// staleness.
+    fn alarm(&self) -> Option<Instant> {
+        if !self.answered {
+            return self.grace;
+        }
+        let life = *lock(self.feed.life());
+        life.filter(|life| self.stale != Some(*life))
+            .zip(self.stale_after)
+            .map(|(life, limit)| later(life, limit))
+    }
+
+    fn alarmed(&mut self, cx: &Context) -> Option<Result<Update, SourceError>> {
+        if !self.answered {
+            self.grace = None;
+            return self.without(cx).map(Ok);
+        }
+        let (life, limit) = ((*lock(self.feed.life()))?, self.stale_after?);
+        if cx.now() < later(life, limit) {
+            // It has shown that it lives since the alarm was set.
+            return None;
+        }
+        self.stale = Some(life);
+        let news = self.news.borrow();
+        self.told = news.error.as_ref().map(|error| (news.outage, error.kind()));
+        let why = news.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let message =
+            format!("out of touch for more than {limit:?}, what it brought may be out of date{why}");
+        Some(Err(SourceError::down(message)))
     }
 
     /// What there is to say of the news; `None`: nothing.
@@ -372,6 +415,7 @@ impl<S: Store> Follower<S> {
                 link,
                 since: since.unwrap_or_else(|| cx.now()),
                 cached,
+                life: self.feed.life().clone(),
                 holds: self.offered.is_some(),
                 revision: before.and_then(|before| before.revision),
                 retries: news.retries,
