@@ -225,11 +225,11 @@ impl<S: Store> Follower<S> {
                 moved.await;
                 continue;
             };
-            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
-                if let Some(answer) = self.alarmed(cx) {
-                    self.answered = true;
-                    return answer;
-                }
+            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await
+                && let Some(answer) = self.alarmed(cx)
+            {
+                self.answered = true;
+                return answer;
             }
         }
     }

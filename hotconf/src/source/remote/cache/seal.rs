@@ -62,8 +62,9 @@ mod tests {
     #[test]
     fn it_is_the_cipher_of_the_draft() {
         // draft-irtf-cfrg-xchacha-03, A.3.1: the published key, nonce, data and result.
-        let key: [u8; 32] = std::array::from_fn(|n| 0x80 + n as u8);
-        let nonce: [u8; 24] = std::array::from_fn(|n| 0x40 + n as u8);
+        let (mut key, mut nonce) = ([0; 32], [0; 24]);
+        key.iter_mut().zip(0x80..).for_each(|(byte, n)| *byte = n);
+        nonce.iter_mut().zip(0x40..).for_each(|(byte, n)| *byte = n);
         let aad = [0x50, 0x51, 0x52, 0x53, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7];
         let plain = b"Ladies and Gentlemen of the class of '99: \
                       If I could offer you only one tip for the future, sunscreen would be it.";
