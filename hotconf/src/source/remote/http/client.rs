@@ -6,8 +6,9 @@ use super::super::store::{Entry, Map, Session, Step};
 use super::wire::{self, Head, Told, Validator};
 use super::{Credential, Settings};
 use crate::source::{Context, Cursor, SourceError};
+use crate::sync::later;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// What an answer may take beyond the time that it is waited for anyway.
@@ -16,8 +17,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// So often in a row, and it is asked by a beat instead.
 const IMPATIENT: u32 = 3;
-/// The least time from one held question to the next.
+/// Held questions follow each other at this pace, but for the first few after a rest.
 const PACE: Duration = Duration::from_millis(100);
+const AT_REST: u32 = 4;
 
 /// A session with the server of one document.
 pub struct HttpSession {
@@ -28,6 +30,8 @@ pub struct HttpSession {
     validator: Option<Validator>,
     /// How often in a row it answered a held question at once, without news.
     impatient: u32,
+    /// When the next held question may follow, at the pace.
+    paced: Option<Instant>,
 }
 
 impl HttpSession {
@@ -39,7 +43,7 @@ impl HttpSession {
         let mut http = Http1::new(endpoint.clone(), settings.transport.clone());
         http.open(cx).await?;
         let (endpoint, settings) = (endpoint.clone(), settings.clone());
-        Ok(Self { http, endpoint, settings, validator: None, impatient: 0 })
+        Ok(Self { http, endpoint, settings, validator: None, impatient: 0, paced: None })
     }
 
     /// How long the server is asked to hold a question; `None`: it is asked by a beat.
@@ -53,6 +57,7 @@ impl HttpSession {
             cx.sleep(every.saturating_sub(every / 10) + part(every / 5, cx.random())).await;
             return self.ask(cx, self.validator.clone(), None, after).await;
         };
+        self.pace(cx).await;
         let began = cx.now();
         let step = self.ask(cx, self.validator.clone(), Some(hold), after).await?;
         let took = cx.now().saturating_duration_since(began);
@@ -66,10 +71,18 @@ impl HttpSession {
         } else {
             self.impatient = 0;
         }
-        if let Some(rest) = PACE.checked_sub(took) {
-            cx.sleep(rest).await;
-        }
         Ok(step)
+    }
+
+    /// Waits until the next question may be asked: a store that changes all the time is not asked without end.
+    async fn pace(&mut self, cx: &Context) {
+        let now = cx.now();
+        let earliest = now.checked_sub(PACE * AT_REST).unwrap_or(now);
+        let at = self.paced.map_or(earliest, |at| at.max(earliest));
+        self.paced = Some(later(at, PACE));
+        if at > now {
+            cx.sleep_until(at).await;
+        }
     }
 
     /// Asks once: for everything, or for what is not known by the validator.
