@@ -5,7 +5,7 @@ use super::super::net::{Endpoint, Header, Http1, Method, Response};
 use super::super::store::{Entry, Map, Session, Step};
 use super::wire::{self, Head, Told, Validator};
 use super::{Credential, Settings};
-use crate::source::{Context, Cursor, SourceError};
+use crate::source::{Context, Cursor, SourceError, SourceErrorKind};
 use crate::sync::later;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -189,10 +189,10 @@ fn head(answer: &Response) -> Head<'_> {
 }
 
 /// The same error with who answered so.
-fn named(from: &Endpoint, error: &SourceError) -> SourceError {
-    let message = format!("{from}: {error}");
+fn named(from: &str, error: &SourceError) -> SourceError {
+    let message = format!("{from} {error}");
     match error.kind() {
-        crate::source::SourceErrorKind::Invalid => SourceError::invalid(message),
+        SourceErrorKind::Invalid => SourceError::invalid(message),
         _ => SourceError::down(message),
     }
 }

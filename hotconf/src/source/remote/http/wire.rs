@@ -74,7 +74,7 @@ impl Validator {
 ///
 /// # Errors
 ///
-/// What came is no document, whatever its status says.
+/// What came is no document, whatever its status says: the end of a sentence that begins with who answered.
 pub(super) fn read(head: &Head<'_>, body: &[u8], path: &str, conditional: bool) -> Result<Told, SourceError> {
     match head.status {
         304 if conditional => Ok(Told::Same),
@@ -84,8 +84,8 @@ pub(super) fn read(head: &Head<'_>, body: &[u8], path: &str, conditional: bool) 
         200 if is_page(body) => {
             let kind = shown(head.content_type);
             Err(SourceError::invalid(format!(
-                "expected a TOML, YAML or JSON document, found a page (content type {kind}): does a proxy or a \
-                 login answer in the server's place?"
+                "answered with a page (content type {kind}), expected a TOML, YAML or JSON document: does a proxy or \
+                 a login answer in its place?"
             )))
         }
         200 => Ok(Told::Document(name(head.content_type, path))),

@@ -23,7 +23,8 @@ const KEEPALIVE: TcpKeepalive =
 
 /// A connection to the host and port of `endpoint`.
 pub(super) async fn connect(endpoint: &Endpoint, cx: &Context) -> Result<TcpStream, SourceError> {
-    let failed = |why: String| SourceError::down(format!("cannot connect to {endpoint}: {why}"));
+    let failed =
+        |why: String| SourceError::down(format!("cannot connect to {}: {why}", endpoint.host_and_port()));
     let addresses = resolve(endpoint, cx).await.map_err(failed)?;
     let stream = first(addresses, cx).await.map_err(|tried| {
         let tried: Vec<_> =
@@ -50,12 +51,12 @@ async fn resolve(endpoint: &Endpoint, cx: &Context) -> Result<Vec<SocketAddr>, S
 }
 
 type Found = Result<Vec<SocketAddr>, String>;
+type UnderWay = BTreeMap<(String, u16), watch::Receiver<Option<Found>>>;
 
 /// Asks the system, once at a time for each name: a resolver that hangs holds one worker up, and not one more
 /// with each attempt. (The runtime's own look-up would hold up the end of the engine.)
 async fn look_up(host: &str, port: u16, cx: &Context) -> Found {
-    static UNDER_WAY: Mutex<BTreeMap<(String, u16), watch::Receiver<Option<Found>>>> =
-        Mutex::new(BTreeMap::new());
+    static UNDER_WAY: Mutex<UnderWay> = Mutex::new(BTreeMap::new());
     let name = (host.to_owned(), port);
     let (mut asked, work) = {
         let mut under_way = lock(&UNDER_WAY);
