@@ -5,6 +5,7 @@ use super::super::net::{Endpoint, Header, Http1, Method, Response};
 use super::super::store::{Entry, Map, Session, Step};
 use super::wire::{self, Head, Told, Validator};
 use super::{Credential, Settings};
+use crate::race::{Either, race};
 use crate::source::{Context, Cursor, SourceError, SourceErrorKind};
 use crate::sync::later;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use zeroize::Zeroizing;
 
 /// What an answer may take beyond the time that it is waited for anyway.
 const ANSWER: Duration = Duration::from_secs(10);
+/// However seldom it is asked: an answer that has not come after this does not come.
+const LONGEST: Duration = Duration::from_secs(60);
 /// A server that has nothing new and answers sooner than this does not hold a question.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// So often in a row, and it is asked by a beat instead.
@@ -93,7 +96,11 @@ impl HttpSession {
         hold: Option<Duration>,
         after: &Cursor,
     ) -> Result<Step, SourceError> {
-        let answer = self.get(cx, validator.as_ref(), hold).await?;
+        let limit = LONGEST.saturating_add(hold.unwrap_or_default());
+        let answer = match race(self.get(cx, validator.as_ref(), hold), cx.sleep(limit)).await {
+            Either::First(answer) => answer?,
+            Either::Second(()) => return Err(SourceError::down(format!("gave no answer within {limit:?}"))),
+        };
         let head = head(&answer);
         let told = wire::read(&head, &answer.body, self.endpoint.path(), validator.is_some());
         match told.map_err(|error| named(&answer.from, &error))? {
