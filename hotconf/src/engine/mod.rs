@@ -62,10 +62,12 @@ impl Engine {
 
     fn begin() -> Result<Self, Error> {
         let failed = |e: std::io::Error| Error::usage(format!("the engine's thread could not begin: {e}"));
+        // Before the runtime is made, whose timer counts from then on: see `next_beat`.
+        let began = Instant::now();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let workers = Workers::new();
-        let services = Arc::new(EngineServices::new(handle.clone(), workers.clone(), Instant::now()));
+        let services = Arc::new(EngineServices::new(handle.clone(), workers.clone(), began));
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let thread = {
             let (stop, ended, workers) = (stop.clone(), ended.clone(), workers.clone());
