@@ -1,9 +1,15 @@
-//! What an idle process costs: threads, and wake-ups in 11 s, with the content poll and without.
+//! What an idle process costs: threads, and wake-ups a second, with the content poll and without.
+//!
+//! The content poll mostly does with a glance and reads each file every sixteenth time; so the wake-ups are
+//! counted over sixteen beats, which have one such read of each file.
 //!
 //! `cargo bench --bench idle`, on Linux.
 
 use hotconf::{File, Hot, HotConf};
 use std::time::Duration;
+
+/// Sixteen beats of the content poll.
+const WINDOW: Duration = Duration::from_secs(32);
 
 #[derive(Clone, Debug, HotConf)]
 struct App {
@@ -33,7 +39,7 @@ fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("app.toml");
     std::fs::write(&file, "n = 1").expect("written");
-    println!("\nidle for 11 s");
+    println!("\nidle for {} s, after 12 s of rest", WINDOW.as_secs());
     for (name, poll) in [("content poll of 2 s", Duration::from_secs(2)), ("no poll", Duration::ZERO)] {
         for count in [1, 20] {
             let start = || Hot::<App>::builder().source(File::new(&file)).poll(poll).blocking_start();
@@ -41,11 +47,11 @@ fn main() {
             // What a worker does after the start is over by then.
             std::thread::sleep(Duration::from_secs(12));
             let (_, before) = others();
-            std::thread::sleep(Duration::from_secs(11));
+            std::thread::sleep(WINDOW);
             let (threads, after) = others();
             println!(
                 "  {name:<22} {count:>3} configurations: {threads} threads, {:.2} wake-ups a second",
-                f64::from(u32::try_from(after - before).unwrap_or(u32::MAX)) / 11.0
+                f64::from(u32::try_from(after - before).unwrap_or(u32::MAX)) / WINDOW.as_secs_f64()
             );
             for config in configs {
                 config.blocking_shutdown(Duration::from_secs(5)).expect("calm");

@@ -102,3 +102,28 @@ impl<T: HotConf> Bench<T> {
         self.0.value()
     }
 }
+
+/// The telling of versions alone, without a reload around it.
+pub struct Telling<T>(crate::engine::Telling<T>);
+
+impl<T: HotConf> Telling<T> {
+    /// Nothing to tell yet.
+    pub fn new(first: T) -> Self {
+        Self(crate::engine::Telling::new(first))
+    }
+
+    /// The versions that follow.
+    pub fn then(&mut self, values: impl IntoIterator<Item = T>) {
+        self.0.then(values);
+    }
+
+    /// A subscriber.
+    pub fn watch<Out: 'static>(&self, field: impl crate::Select<T, Out>) -> crate::Watch<Out> {
+        self.0.watch(field)
+    }
+
+    /// Tells of the step to the version that follows `version`, in which the leaves `moved` moved.
+    pub fn tell(&self, version: usize, moved: &[u32]) {
+        self.0.tell(version, moved);
+    }
+}

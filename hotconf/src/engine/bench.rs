@@ -1,11 +1,13 @@
-//! A reload on the calling thread, for the benches: merge, load, compare, swap.
+//! A reload on the calling thread, for the benches: merge, load, compare, swap; and a telling alone.
 
 use super::judge::{self, Base, Refused};
 use super::launch::first_snapshot;
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::publish::{Core, Meta, Scope, Snapshot, Version};
+use crate::schema::Select;
 use crate::source::Update;
+use crate::subscribe::{Hub, Topic, Watch};
 use crate::value::Layered;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -52,6 +54,37 @@ impl<T: HotConf> Bench<T> {
 
     pub(crate) fn value(&self) -> &T {
         &self.base.running
+    }
+}
+
+/// Versions to come, and who is told of them.
+pub(crate) struct Telling<T> {
+    topic: Arc<Topic<T>>,
+    versions: Vec<Snapshot<T>>,
+}
+
+impl<T: HotConf> Telling<T> {
+    pub(crate) fn new(first: T) -> Self {
+        let first = Snapshot::fixed(first, T::SCHEMA);
+        Self { topic: Topic::new(first.clone(), T::SCHEMA.len, Hub::fixed()), versions: vec![first] }
+    }
+
+    pub(crate) fn then(&mut self, values: impl IntoIterator<Item = T>) {
+        let numbered = |(n, value)| {
+            let mut version = Snapshot::fixed(value, T::SCHEMA);
+            let inner = Arc::get_mut(&mut version.0).expect("made just now");
+            Arc::get_mut(&mut inner.meta).expect("made just now").number = n;
+            version
+        };
+        self.versions.extend((self.versions.len() as u64 + 1..).zip(values).map(numbered));
+    }
+
+    pub(crate) fn watch<Out: 'static>(&self, field: impl Select<T, Out>) -> Watch<Out> {
+        self.topic.registry.watch(&self.topic.core, field)
+    }
+
+    pub(crate) fn tell(&self, version: usize, moved: &[u32]) {
+        self.topic.tell(&self.versions[version - 1], &self.versions[version], moved);
     }
 }
 

@@ -19,7 +19,7 @@ mod teller;
 pub(crate) mod watcher;
 pub(crate) mod workers;
 
-pub(crate) use bench::Bench;
+pub(crate) use bench::{Bench, Telling};
 pub(crate) use launch::{Setup, Started, launch, read_once};
 pub(crate) use remote::Remote;
 pub(crate) use services::{EngineServices, OneShot};

@@ -33,6 +33,10 @@ const ATTEMPTS: usize = 4;
 /// Opening a file wakes everybody who watches its directory, ourselves included: for an idle process a
 /// glance is the difference between one wake-up in two seconds and several.
 const GLANCES: u32 = 15;
+/// A read that finds what a glance would have found doubles the number, up to this. What a stamp cannot tell
+/// (a second write through the same mapping, a clock of times that is coarse) is a matter of the first
+/// seconds after a change.
+const MOST_GLANCES: u32 = 1023;
 
 /// A target and what is known of it.
 #[allow(clippy::struct_excessive_bools)] // Independent marks, each with one reader.
@@ -57,8 +61,9 @@ pub(super) struct Followed<T: ?Sized> {
     demanded: bool,
     /// The next beat of the content poll.
     tick: Option<Instant>,
-    /// How many beats in a row did with a glance.
+    /// How many beats in a row did with a glance, and how many may.
     glances: u32,
+    patience: u32,
     poll: Option<Duration>,
     target: Arc<T>,
 }
@@ -82,6 +87,7 @@ impl<T: Target> Followed<T> {
             demanded: false,
             tick: None,
             glances: 0,
+            patience: GLANCES,
             poll: None,
             target: Arc::new(target),
         }
@@ -190,6 +196,7 @@ impl<T: Target> Followed<T> {
             return None;
         }
         self.stirring = None;
+        self.patience = GLANCES;
         found.warnings.into_iter().for_each(|warning| cx.warn(warning));
         self.told = found.what.told();
         Some(match found.what {
@@ -254,10 +261,14 @@ impl<T: Target> Followed<T> {
         let now = cx.now();
         if self.tick.is_some_and(|tick| tick <= now) {
             self.tick = None;
-            if self.glances < GLANCES && self.is_as_read() {
+            if !self.is_as_read() {
+                self.patience = GLANCES;
+            } else if self.glances < self.patience {
                 self.glances += 1;
                 cx.activity().glanced(now);
                 return;
+            } else {
+                self.patience = (2 * self.patience + 1).min(MOST_GLANCES);
             }
             self.glances = 0;
             (self.astray, self.rearm) = (true, self.rearm || self.unwatched);
