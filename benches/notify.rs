@@ -8,8 +8,8 @@ use common::shapes::{Fifty, Large, toml as to_toml};
 use common::{Case, compare, counting, human, print_instructions, spread};
 use hotconf::private::Telling;
 use hotconf::{HotConf, Watch};
-use std::hint::black_box;
 use std::future::Future as _;
+use std::hint::black_box;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 

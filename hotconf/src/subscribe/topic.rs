@@ -40,7 +40,12 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// A topic whose value has `leaves` leaves.
     pub(crate) fn new(first: Snapshot<T>, leaves: u32, hub: Arc<Hub>) -> Arc<Self> {
         let registry = Arc::new(Registry::new(leaves, hub));
-        Arc::new(Self { core: Core::new(first), registry, views: Mutex::default(), viewed: AtomicBool::new(false) })
+        Arc::new(Self {
+            core: Core::new(first),
+            registry,
+            views: Mutex::default(),
+            viewed: AtomicBool::new(false),
+        })
     }
 
     /// Swaps, then brings lives and views up to date.
