@@ -1,14 +1,16 @@
 //! What an idle process costs: threads, and wake-ups a second, with the content poll and without.
 //!
-//! The content poll mostly does with a glance and reads each file every sixteenth time; so the wake-ups are
-//! counted over sixteen beats, which have one such read of each file.
+//! The content poll does with a glance at the file and reads it for certainty at the sixteenth beat, and then
+//! after twice as long each time; each such read wakes once for the file that it opens. The rest before the
+//! counting is longer than the first of these takes.
 //!
 //! `cargo bench --bench idle`, on Linux.
 
 use hotconf::{File, Hot, HotConf};
 use std::time::Duration;
 
-/// Sixteen beats of the content poll.
+/// Past the sixteenth beat of the content poll, and what a worker does after the start.
+const REST: Duration = Duration::from_secs(36);
 const WINDOW: Duration = Duration::from_secs(32);
 
 #[derive(Clone, Debug, HotConf)]
@@ -39,13 +41,12 @@ fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("app.toml");
     std::fs::write(&file, "n = 1").expect("written");
-    println!("\nidle for {} s, after 12 s of rest", WINDOW.as_secs());
+    println!("\nidle for {} s, after {} s of rest", WINDOW.as_secs(), REST.as_secs());
     for (name, poll) in [("content poll of 2 s", Duration::from_secs(2)), ("no poll", Duration::ZERO)] {
         for count in [1, 20] {
             let start = || Hot::<App>::builder().source(File::new(&file)).poll(poll).blocking_start();
             let configs: Vec<_> = (0..count).map(|_| start().expect("loaded")).collect();
-            // What a worker does after the start is over by then.
-            std::thread::sleep(Duration::from_secs(12));
+            std::thread::sleep(REST);
             let (_, before) = others();
             std::thread::sleep(WINDOW);
             let (threads, after) = others();
