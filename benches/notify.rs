@@ -28,7 +28,9 @@ const OTHERS: usize = 100_000;
 struct Crowd {
     told: Telling<Two>,
     watch: Watch<u64>,
-    _others: Vec<Watch<u64>>,
+    /// Never asked: they have to be there.
+    #[allow(dead_code)]
+    others: Vec<Watch<u64>>,
     version: usize,
 }
 
@@ -37,10 +39,10 @@ impl Crowd {
 
     fn new(others: usize) -> Self {
         let mut told = Telling::new(Two { hot: 0, cold: 0 });
-        let _others = (0..others).map(|_| told.watch(Two::FIELDS.cold)).collect();
+        let others = (0..others).map(|_| told.watch(Two::FIELDS.cold)).collect();
         let watch = told.watch(Two::FIELDS.hot);
         told.then((1..=Self::VERSIONS as u64).map(|n| Two { hot: n, cold: 0 }));
-        Self { told, watch, _others, version: 0 }
+        Self { told, watch, others, version: 0 }
     }
 
     fn tell(&mut self) {
@@ -49,7 +51,7 @@ impl Crowd {
     }
 
     /// Nanoseconds of a telling that wakes who waits. The clock's own time is taken off.
-    fn told_in(&mut self, rounds: usize) -> f64 {
+    fn told_in(&mut self, rounds: u32) -> f64 {
         let mut cx = Context::from_waker(Waker::noop());
         let (mut spent, mut clock) = (Duration::ZERO, Duration::ZERO);
         for _ in 0..rounds {
@@ -61,7 +63,7 @@ impl Crowd {
             spent += idle.elapsed();
             clock += idle - begun;
         }
-        (spent - clock).as_secs_f64() * 1e9 / rounds as f64
+        spent.saturating_sub(clock).as_secs_f64() * 1e9 / f64::from(rounds)
     }
 }
 

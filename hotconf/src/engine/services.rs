@@ -84,7 +84,7 @@ fn next_beat(began: Instant, now: Instant, every: Duration) -> Instant {
     let beats = u32::try_from(passed.as_nanos() / every.as_nanos()).unwrap_or(u32::MAX - 2);
     let beat = |n: u32| {
         let at = every.saturating_mul(beats + n);
-        at - Duration::from_nanos(if every < STEP { 0 } else { nanos_past_step(at) })
+        at.saturating_sub(Duration::from_nanos(if every < STEP { 0 } else { nanos_past_step(at) }))
     };
     // The very next may have been put forward to before now.
     let at = [beat(1), beat(2)].into_iter().find(|at| *at > passed).and_then(|at| began.checked_add(at));
