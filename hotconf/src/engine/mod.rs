@@ -8,19 +8,26 @@
 mod alarm;
 mod bench;
 mod driver;
+mod first;
 mod install;
 mod judge;
 mod launch;
+mod loading;
+mod once;
+mod plan;
 mod pull;
 mod race;
+mod reloads;
 mod remote;
 mod services;
 mod teller;
+mod told;
 pub(crate) mod watcher;
 pub(crate) mod workers;
 
 pub(crate) use bench::Bench;
-pub(crate) use launch::{Setup, Started, launch, read_once};
+pub(crate) use launch::{Setup, Started, launch};
+pub(crate) use once::read_once;
 pub(crate) use remote::Remote;
 pub(crate) use services::{EngineServices, OneShot};
 
