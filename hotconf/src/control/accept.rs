@@ -109,12 +109,11 @@ impl<D: Clone> Control<D> {
                 if let Some(reload) = &mut self.reload {
                     reload.ended(source);
                 }
-                match error {
-                    Some(error) => self.failed(source, error, effects),
-                    None => {
-                        self.sources[source].stop();
-                        self.stand(source, effects);
-                    }
+                if let Some(error) = error {
+                    self.failed(source, error, effects);
+                } else {
+                    self.sources[source].stop();
+                    self.stand(source, effects);
                 }
                 self.window.remove(source)
             }

@@ -186,6 +186,7 @@ impl<T: HotConf> Driver<T> {
             Answer::Update(update) => {
                 Board::count(&self.out.board.documents);
                 self.out.board.answered(source, Instant::now());
+                self.plan.sources[source].note(&update);
                 control::Answer::Brought(Offer::new(update))
             }
             Answer::Failed(error) => control::Answer::Failed(error),
@@ -196,6 +197,10 @@ impl<T: HotConf> Driver<T> {
 
     /// Tells control what happened, and does what it says. Stops half-way when cancelled: off means off.
     async fn step(&mut self, input: Input<Offer>) {
+        // Sources end with the token too, and that is no news of theirs.
+        if self.token.is_cancelled() {
+            return;
+        }
         let mut effects = VecDeque::from(self.control.step(input, Instant::now()));
         while let Some(effect) = effects.pop_front() {
             match effect {
@@ -226,6 +231,9 @@ impl<T: HotConf> Driver<T> {
                 Effect::Refused(error) => self.out.board.set_rejected(error),
                 Effect::Tell(news) => self.tell_news(news),
                 Effect::Answer(answer) => {
+                    if self.token.is_cancelled() {
+                        return;
+                    }
                     // Whoever is answered has been told what sources have warned of by now.
                     self.hear_warnings();
                     if let Some(request) = self.request.take() {

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Loads for the first time. `None` where that was cancelled, or failed: then `reply` was told.
 pub(crate) async fn first_load<T: HotConf>(
-    plan: Plan,
+    mut plan: Plan,
     startup: Duration,
     (mut inlets, out): (Inlets, Outlets),
     token: CancellationToken,
@@ -32,7 +32,7 @@ pub(crate) async fn first_load<T: HotConf>(
     let answers = answers(&plan, &mut inlets.arrivals, startup);
     let answers = token.run_until_cancelled(answers).await?;
     let First { documents, problems, late } =
-        control::first(asked(answers, &plan, &out.board), &Offer::absent());
+        control::first(asked(answers, &mut plan, &out.board), &Offer::absent());
     let policy = plan.policy;
     let loading = load::<T, _>(plan.stack(&documents), (&out.teller, &out.report), move |stack| {
         judge::first::<T>(stack, policy)
@@ -86,14 +86,15 @@ async fn answers(
 }
 
 /// What every source did, as control hears of it.
-fn asked(answers: Vec<Option<Answer>>, plan: &Plan, board: &Board) -> Vec<Asked<Offer>> {
+fn asked(answers: Vec<Option<Answer>>, plan: &mut Plan, board: &Board) -> Vec<Asked<Offer>> {
     let now = Instant::now();
     let asked = |(index, answer): (usize, Option<Answer>)| {
-        let source = &plan.sources[index];
+        let source = &mut plan.sources[index];
         let answer = answer.map(|answer| match answer {
             Answer::Update(update) => {
                 Board::count(&board.documents);
                 board.answered(index, now);
+                source.note(&update);
                 board.set_source(index, source.well(), None, now);
                 control::Answer::Brought(Offer::new(update))
             }

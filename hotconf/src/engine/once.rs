@@ -12,21 +12,21 @@ use crate::observe::Warning;
 use crate::publish::Snapshot;
 use crate::source::{Context, Group, Services, Source, Update};
 use crate::subscribe::blocking::{self, Wait};
-use crate::sync::lock;
+use crate::sync::{later, lock};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// What sources warn of.
 type Remarks = Arc<Mutex<Vec<Problem>>>;
 
 /// Loads once; the warnings are told besides.
 pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Vec<Warning>), Error> {
-    let services: Arc<dyn Services> = Arc::new(OneShot);
     let group = Group::new();
     let remarks = Remarks::default();
     let sources = std::mem::take(&mut setup.sources);
     let asked: Vec<_> =
-        sources.into_iter().map(|source| ask::<T>(source, &setup, &services, &group, &remarks)).collect();
+        sources.into_iter().map(|source| ask::<T>(source, &setup, &group, &remarks)).collect();
     let names: Vec<Arc<str>> = asked.iter().map(|asked| asked.name.clone()).collect();
     let First { documents, problems, late } = first(asked, &Update::absent());
     for (source, error) in late {
@@ -53,15 +53,15 @@ pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Ve
 fn ask<T: HotConf>(
     mut source: Box<dyn Source>,
     setup: &Setup,
-    services: &Arc<dyn Services>,
     group: &Arc<Group>,
     remarks: &Remarks,
 ) -> Asked<Update> {
     let name: Arc<str> = Arc::from(&*source.describe());
     let token = setup.token.child_token();
+    let services: Arc<dyn Services> = Arc::new(OneShot { deadline: later(Instant::now(), setup.startup) });
     let (remarks, whose) = (remarks.clone(), name.clone());
     let cx = Context::new(
-        services.clone(),
+        services,
         token.clone(),
         group.clone(),
         Arc::new(move |message| lock(&remarks).push(remark(message, &whose))),

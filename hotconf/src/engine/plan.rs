@@ -35,6 +35,11 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// Notes what an update says of its source.
+    pub(crate) fn note(&mut self, update: &Update) {
+        self.live &= !update.fixed;
+    }
+
     /// The state of this source while it is well.
     pub(crate) fn well(&self) -> SourceState {
         if self.live { SourceState::Following } else { SourceState::Fixed }

@@ -76,3 +76,62 @@ impl Reloads {
         drop(waiting);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn take(reloads: &Reloads) -> Option<Request> {
+        match reloads.poll_take(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(request) => Some(request),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn any_number_of_requests_waits_as_one() {
+        let reloads = Reloads::default();
+        for _ in 0..1000 {
+            assert!(poll(pin!(reloads.ask())).is_pending(), "and is given up");
+        }
+        let mut asked = pin!(reloads.ask());
+        assert!(poll(asked.as_mut()).is_pending());
+        let request = take(&reloads).expect("one waits");
+        assert!(take(&reloads).is_none(), "and no other");
+        assert_eq!(request.0.receiver_count(), 1, "nothing is left of those given up");
+        request.answer(Ok(7));
+        assert!(matches!(poll(asked), Poll::Ready(Some(Ok(7)))));
+    }
+
+    #[test]
+    fn who_asks_while_a_reload_runs_gets_the_next() {
+        let reloads = Reloads::default();
+        let (mut first, mut second) = (pin!(reloads.ask()), pin!(reloads.ask()));
+        assert!(poll(first.as_mut()).is_pending());
+        let running = take(&reloads).expect("it waits");
+        assert!(poll(second.as_mut()).is_pending());
+        running.answer(Ok(1));
+        assert!(poll(first).is_ready());
+        assert!(poll(second.as_mut()).is_pending());
+        take(&reloads).expect("it waits").answer(Ok(2));
+        assert!(matches!(poll(second), Poll::Ready(Some(Ok(2)))));
+    }
+
+    #[test]
+    fn at_the_end_whoever_waits_hears_of_it() {
+        let reloads = Reloads::default();
+        let (mut waits, mut runs) = (pin!(reloads.ask()), pin!(reloads.ask()));
+        assert!(poll(runs.as_mut()).is_pending());
+        drop(take(&reloads));
+        assert!(poll(waits.as_mut()).is_pending());
+        reloads.close();
+        assert!(matches!(poll(waits), Poll::Ready(None)));
+        assert!(matches!(poll(runs), Poll::Ready(None)));
+        assert!(matches!(poll(pin!(reloads.ask())), Poll::Ready(None)));
+    }
+}

@@ -70,6 +70,8 @@ struct State {
     stopped: bool,
     /// Threads that have left their loop and are about to be gone.
     leaving: Vec<JoinHandle<()>>,
+    /// Threads whose job waits for the end of the pool: nobody waits for them.
+    spared: Vec<ThreadId>,
 }
 
 #[derive(Default)]
@@ -210,15 +212,20 @@ impl Workers {
         lock(&self.0.state).threads.len()
     }
 
-    /// Blocks until no thread is left, the calling one excepted; `false` where the deadline came first.
+    /// From now on nobody waits for the calling thread, if it is one of the pool's.
+    pub(crate) fn spare_this_thread(&self) {
+        lock(&self.0.state).spared.push(thread::current().id());
+        self.0.ended.notify_all();
+    }
+
+    /// Blocks until no thread is left, the calling one and those spared excepted; `false` where the deadline came first.
     /// Only of use after [`shutdown`](Self::shutdown).
     pub(crate) fn wait_ended(&self, deadline: Instant) -> bool {
         let own = thread::current().id();
         let mut state = lock(&self.0.state);
         loop {
-            let inside =
-                state.threads.values().any(|t| t.is(own)) || state.leaving.iter().any(|h| is(h, own));
-            if state.threads.len() <= usize::from(inside) {
+            let spared = |t: &Thread| t.is(own) || state.spared.iter().any(|id| t.is(*id));
+            if state.threads.values().all(spared) {
                 let leaving: Vec<_> = state.leaving.extract_if(.., |h| !is(h, own)).collect();
                 drop(state);
                 // They are past their last job: this takes as long as a thread needs to go.
@@ -245,7 +252,11 @@ impl Workers {
         match spawned {
             // The thread may have ended already; then the handle is all that is left of it.
             Ok(handle) => match state.threads.get_mut(&number) {
-                Some(thread) if thread.handle.is_none() => thread.handle = Some(handle),
+                Some(thread) if thread.handle.is_none() => {
+                    thread.handle = Some(handle);
+                    // It may be spared, which shows only now.
+                    self.0.ended.notify_all();
+                }
                 _ => state.leaving.push(handle),
             },
             // No thread to be had now: the work stays queued, and the next tick tries again.
@@ -541,6 +552,21 @@ mod tests {
         }));
         heard(&rx);
         assert!(pool.wait_ended(Instant::now() + SOON));
+    }
+
+    #[test]
+    fn a_thread_whose_job_waits_for_the_end_is_not_waited_for() {
+        let pool = Workers::new();
+        let (inside, (tx, rx), (done, waits)) = (Arc::clone(&pool), channel(), channel::<()>());
+        pool.submit(Box::new(move || {
+            inside.spare_this_thread();
+            tx.send(()).expect("the test listens");
+            let _ = waits.recv();
+        }));
+        heard(&rx);
+        pool.shutdown();
+        assert!(pool.wait_ended(Instant::now() + SOON), "though it runs");
+        drop(done);
     }
 
     /// Needs wall time: the engine's timer is what is tested.
