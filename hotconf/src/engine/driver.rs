@@ -4,7 +4,6 @@
 //! [`install`](super::install). Nothing is decided here but what control cannot know: that a shutdown came.
 
 use super::judge::{Base, Candidate, judge};
-use super::launch::Reply;
 use super::loading::load;
 use super::plan::{Offer, Plan};
 use super::pull::{Answer, Arrival, Order};
@@ -12,7 +11,7 @@ use super::reloads::{Reloads, Request};
 use super::teller::Teller;
 use super::told::Told;
 use crate::control::{self, Control, Effect, Input, Judged};
-use crate::error::Problem;
+use crate::error::{Error, Problem};
 use crate::load::HotConf;
 use crate::observe::{Board, Event, Warning, trace};
 use crate::source::{Group, SourceError};
@@ -24,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// What reaches a driver: what sources bring, requests to reload, and warnings by the number of their source.
@@ -44,6 +43,9 @@ pub(crate) struct Outlets {
     /// By which the pool knows the jobs of this configuration.
     pub(crate) report: Report,
 }
+
+/// Where the end of the first load is told.
+pub(crate) type Reply<T> = oneshot::Sender<Result<Arc<Topic<T>>, Error>>;
 
 /// What is to be told of the first load.
 pub(crate) struct Begun<T> {

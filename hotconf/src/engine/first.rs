@@ -1,8 +1,7 @@
 //! The first load: every source's first answer, a version, and the driver that goes on from there.
 
-use super::driver::{Begun, Driver, Inlets, Outlets};
+use super::driver::{Begun, Driver, Inlets, Outlets, Reply};
 use super::judge::{self, Base, Refused};
-use super::launch::Reply;
 use super::loading::load;
 use super::plan::{Offer, Plan};
 use super::pull::{Answer, Arrival, Order};

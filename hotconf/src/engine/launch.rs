@@ -3,7 +3,7 @@
 //! The first load is in [`first`](super::first).
 
 use super::Engine;
-use super::driver::{Inlets, Outlets};
+use super::driver::{Inlets, Outlets, Reply};
 use super::first::first_load;
 use super::plan::{Handle, Plan};
 use super::pull::pull;
@@ -40,9 +40,6 @@ pub(crate) struct Started<T> {
     pub(crate) topic: Arc<Topic<T>>,
     pub(crate) remote: Remote,
 }
-
-/// Where the end of the first load is told.
-pub(crate) type Reply<T> = oneshot::Sender<Result<Arc<Topic<T>>, Error>>;
 
 /// Starts a configuration on the engine. Dropping the future gives the start up.
 pub(crate) async fn launch<T: HotConf>(setup: Setup) -> Result<Started<T>, Error> {
