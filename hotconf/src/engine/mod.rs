@@ -113,8 +113,6 @@ impl Engine {
     /// Gives up a handle. The last one stops the engine, and gets what is needed to see it end.
     pub(crate) fn release(engine: Arc<Self>) -> Option<Ending> {
         let engine = Arc::into_inner(engine)?;
-        // A callback that gives the last handle up waits for the engine, which must not wait for it in turn.
-        engine.workers.spare_this_thread();
         let thread = lock(&engine.thread).take();
         Some(Ending { ended: engine.ended.clone(), thread })
     }

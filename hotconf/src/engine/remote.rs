@@ -82,6 +82,9 @@ impl Remote {
         self.token.cancel();
         self.ended.cancelled().await;
         calm.await;
+        // A callback that shuts the last configuration down waits for the engine, which must not wait for it
+        // in turn.
+        let _spared = self.teller.workers.spare_this_thread();
         let engine = lock(&self.engine).take();
         match engine {
             Some(engine) => {

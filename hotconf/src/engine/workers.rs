@@ -212,10 +212,12 @@ impl Workers {
         lock(&self.0.state).threads.len()
     }
 
-    /// From now on nobody waits for the calling thread, if it is one of the pool's.
-    pub(crate) fn spare_this_thread(&self) {
-        lock(&self.0.state).spared.push(thread::current().id());
+    /// While the guard lives, nobody waits for the calling thread, if it is one of the pool's.
+    pub(crate) fn spare_this_thread(&self) -> Spared {
+        let id = thread::current().id();
+        lock(&self.0.state).spared.push(id);
         self.0.ended.notify_all();
+        Spared { pool: self.0.clone(), id }
     }
 
     /// Blocks until no thread is left, the calling one and those spared excepted; `false` where the deadline came first.
@@ -261,6 +263,21 @@ impl Workers {
             },
             // No thread to be had now: the work stays queued, and the next tick tries again.
             Err(_) => drop(state.threads.remove(&number)),
+        }
+    }
+}
+
+/// A thread that is not waited for: see [`Workers::spare_this_thread`].
+pub(crate) struct Spared {
+    pool: Arc<Shared>,
+    id: ThreadId,
+}
+
+impl Drop for Spared {
+    fn drop(&mut self) {
+        let mut state = lock(&self.pool.state);
+        if let Some(at) = state.spared.iter().position(|id| *id == self.id) {
+            state.spared.swap_remove(at);
         }
     }
 }
@@ -559,7 +576,7 @@ mod tests {
         let pool = Workers::new();
         let (inside, (tx, rx), (done, waits)) = (Arc::clone(&pool), channel(), channel::<()>());
         pool.submit(Box::new(move || {
-            inside.spare_this_thread();
+            let _spared = inside.spare_this_thread();
             tx.send(()).expect("the test listens");
             let _ = waits.recv();
         }));
