@@ -10,7 +10,6 @@ use crate::sync::lock;
 use std::any::Any;
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 /// A value, its readers and its subscribers.
@@ -18,9 +17,6 @@ pub(crate) struct Topic<T> {
     pub(crate) core: Arc<Core<T>>,
     pub(crate) registry: Arc<Registry<T>>,
     views: Mutex<Views>,
-    /// Whether there was ever a view: most configurations have none, and then a telling takes no lock for
-    /// them.
-    viewed: AtomicBool,
 }
 
 #[derive(Default)]
@@ -40,12 +36,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// A topic whose value has `leaves` leaves.
     pub(crate) fn new(first: Snapshot<T>, leaves: u32, hub: Arc<Hub>) -> Arc<Self> {
         let registry = Arc::new(Registry::new(leaves, hub));
-        Arc::new(Self {
-            core: Core::new(first),
-            registry,
-            views: Mutex::default(),
-            viewed: AtomicBool::new(false),
-        })
+        Arc::new(Self { core: Core::new(first), registry, views: Mutex::default() })
     }
 
     /// Swaps, then brings lives and views up to date.
@@ -71,10 +62,6 @@ impl<T: Send + Sync + 'static> Topic<T> {
     }
 
     fn views(&self) -> Vec<Arc<dyn Viewed>> {
-        // A view that is just being made has no subscriber yet: who misses it tells nobody too few.
-        if !self.viewed.load(Ordering::Acquire) {
-            return Vec::new();
-        }
         let mut views = lock(&self.views);
         views.all.retain(|v| v.strong_count() > 0);
         views.all.iter().filter_map(Weak::upgrade).collect()
@@ -120,7 +107,6 @@ impl<T: Send + Sync + 'static> Topic<T> {
                 views.all.retain(|v| v.strong_count() > 0);
             }
             views.all.push(Arc::downgrade(&viewed));
-            self.viewed.store(true, Ordering::Release);
             views.closed
         };
         if closed {

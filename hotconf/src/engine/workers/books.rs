@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) stopped: bool,
     /// Threads that have left their loop and are about to be gone.
     pub(super) leaving: Vec<JoinHandle<()>>,
+    /// Threads whose job waits for the end of the pool: nobody waits for them.
+    pub(super) spared: Vec<ThreadId>,
 }
 
 /// A thread of the pool.

@@ -17,11 +17,12 @@ mod thread;
 
 use crate::subscribe::{Job, Pool, Report, Trouble, contained};
 use crate::sync::lock;
-use books::{State, is};
+use books::{State, Thread, is};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Poll;
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
@@ -188,15 +189,22 @@ impl Workers {
         lock(&self.0.state).threads.len()
     }
 
-    /// Blocks until no thread is left, the calling one excepted; `false` where the deadline came first.
+    /// While the guard lives, nobody waits for the calling thread, if it is one of the pool's.
+    pub(crate) fn spare_this_thread(&self) -> Spared {
+        let id = std::thread::current().id();
+        lock(&self.0.state).spared.push(id);
+        self.0.ended.notify_all();
+        Spared { pool: self.0.clone(), id }
+    }
+
+    /// Blocks until no thread is left, the calling one and those spared excepted; `false` where the deadline came first.
     /// Only of use after [`shutdown`](Self::shutdown).
     pub(crate) fn wait_ended(&self, deadline: Instant) -> bool {
         let own = std::thread::current().id();
         let mut state = lock(&self.0.state);
         loop {
-            let inside =
-                state.threads.values().any(|t| t.is(own)) || state.leaving.iter().any(|h| is(h, own));
-            if state.threads.len() <= usize::from(inside) {
+            let spared = |t: &Thread| t.is(own) || state.spared.iter().any(|id| t.is(*id));
+            if state.threads.values().all(spared) {
                 let leaving: Vec<_> = state.leaving.extract_if(.., |h| !is(h, own)).collect();
                 drop(state);
                 // They are past their last job: this takes as long as a thread needs to go.
@@ -210,6 +218,21 @@ impl Workers {
                 return false;
             }
             state = self.0.ended.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// A thread that is not waited for: see [`Workers::spare_this_thread`].
+pub(crate) struct Spared {
+    pool: Arc<Shared>,
+    id: ThreadId,
+}
+
+impl Drop for Spared {
+    fn drop(&mut self) {
+        let mut state = lock(&self.pool.state);
+        if let Some(at) = state.spared.iter().position(|id| *id == self.id) {
+            state.spared.swap_remove(at);
         }
     }
 }

@@ -155,6 +155,21 @@ fn shutting_down_from_inside_a_worker_does_not_wait_for_itself() {
     assert!(pool.wait_ended(Instant::now() + SOON));
 }
 
+#[test]
+fn a_thread_whose_job_waits_for_the_end_is_not_waited_for() {
+    let pool = Workers::new();
+    let (inside, (tx, rx), (done, waits)) = (Arc::clone(&pool), channel(), channel::<()>());
+    pool.submit(Box::new(move || {
+        let _spared = inside.spare_this_thread();
+        tx.send(()).expect("the test listens");
+        let _ = waits.recv();
+    }));
+    heard(&rx);
+    pool.shutdown();
+    assert!(pool.wait_ended(Instant::now() + SOON), "though it runs");
+    drop(done);
+}
+
 /// Needs wall time: the engine's timer is what is tested.
 #[test]
 fn tending_starts_the_second_thread() {

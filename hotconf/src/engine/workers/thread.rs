@@ -19,7 +19,11 @@ impl Workers {
         match spawned {
             // The thread may have ended already; then the handle is all that is left of it.
             Ok(handle) => match state.threads.get_mut(&number) {
-                Some(thread) if thread.handle.is_none() => thread.handle = Some(handle),
+                Some(thread) if thread.handle.is_none() => {
+                    thread.handle = Some(handle);
+                    // It may be spared, which shows only now.
+                    self.0.ended.notify_all();
+                }
                 _ => state.leaving.push(handle),
             },
             // No thread to be had now: the work stays queued, and the next tick tries again.
