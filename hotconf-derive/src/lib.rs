@@ -13,8 +13,10 @@ mod ctxt;
 mod expand;
 mod fallback;
 mod model;
+mod range;
 mod types;
 mod units;
+mod value;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

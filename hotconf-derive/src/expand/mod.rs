@@ -166,10 +166,14 @@ pub(crate) fn fallback(input: &Input, field: &Field) -> Option<TokenStream> {
     Some(match (&field.attrs.default, &input.attrs.default) {
         (Some(Default::Trait), _) => quote_spanned!(field.span()=> <#ty as #p::Default>::default),
         (Some(Default::Call(path)), _) => quote!(#path),
-        (Some(Default::Value(value)), _) => quote!(|| #value),
+        (Some(Default::Value(value)), _) => {
+            let value = value.operand();
+            quote!(|| #value)
+        }
         (None, Some(Default::Trait)) => quote!(|| #p::Clone::clone(&<Self as #p::Default>::default().#ident)),
         (None, Some(Default::Call(path))) => quote!(|| #p::Clone::clone(&#path().#ident)),
         (None, Some(Default::Value(value))) => {
+            let value = value.operand();
             quote!(|| { let whole: Self = #value; #p::Clone::clone(&whole.#ident) })
         }
         (None, None) => return None,

@@ -2,12 +2,12 @@
 
 use crate::attr::{Default, Merge};
 use crate::model::{Body, Content, Field, Input, Variant};
+use crate::range::Range;
 use crate::types;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, Lit};
 
 /// An expression of type `&'static Schema`.
 pub(crate) fn expand(input: &Input) -> TokenStream {
@@ -90,7 +90,7 @@ fn meta(input: &Input, field: &Field) -> TokenStream {
         }
     }
     meta.extend(default(field));
-    if let Some((range, _)) = &attrs.range {
+    if let Some(Range { text: range, .. }) = &attrs.range {
         meta.extend(quote!(.range(#range)));
     }
     if attrs.restart.is_some() {
@@ -116,7 +116,7 @@ fn meta(input: &Input, field: &Field) -> TokenStream {
 /// What the table shows as the default.
 fn default(field: &Field) -> TokenStream {
     match &field.attrs.default {
-        Some(Default::Value(value)) => match shown(value) {
+        Some(Default::Value(value)) => match value.shown() {
             Some(text) => quote!(.shown(#text)),
             None => {
                 let text = types::text(value);
@@ -137,24 +137,6 @@ fn default(field: &Field) -> TokenStream {
     }
 }
 
-/// A literal, as a document would say it.
-pub(crate) fn shown(value: &Expr) -> Option<String> {
-    match value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => Some(text.value()),
-            Lit::Int(int) => Some(int.base10_digits().to_owned()),
-            Lit::Float(float) => Some(float.base10_digits().to_owned()),
-            Lit::Bool(bool) => Some(bool.value.to_string()),
-            Lit::Char(char) => Some(char.value().to_string()),
-            _ => None,
-        },
-        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {
-            Some(format!("-{}", shown(&minus.expr)?))
-        }
-        _ => None,
-    }
-}
-
 /// Whether loading the field may run code of the user.
 fn foreign(field: &Field) -> bool {
     let attrs = &field.attrs;
@@ -162,7 +144,7 @@ fn foreign(field: &Field) -> bool {
         return true;
     }
     let default = match &attrs.default {
-        Some(Default::Value(value)) => shown(value).is_none(),
+        Some(Default::Value(value)) => value.shown().is_none(),
         Some(Default::Call(_)) => true,
         Some(Default::Trait) | None => false,
     };

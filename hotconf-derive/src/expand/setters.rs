@@ -4,6 +4,7 @@ use super::{fallback, ranges};
 use crate::attr::Default;
 use crate::model::{Body, Content, Field, Input, Variant};
 use crate::types;
+use crate::value::Value;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
@@ -206,11 +207,9 @@ fn value(input: &Input, field: &Field) -> TokenStream {
 
 /// A default that is read like a document's value: a text, and a literal of a primitive type, which
 /// was checked. It costs no closure.
-fn text(field: &Field, value: &syn::Expr) -> Option<String> {
-    if let syn::Expr::Lit(literal) = value
-        && let syn::Lit::Str(text) = &literal.lit
-    {
-        return Some(text.value());
+fn text(field: &Field, value: &Value) -> Option<String> {
+    if let Some(text) = value.text() {
+        return Some(text);
     }
     let ty = types::value(&field.ty);
     let primitive = types::integer(ty).is_some()
@@ -218,7 +217,7 @@ fn text(field: &Field, value: &syn::Expr) -> Option<String> {
             // The standard library's other numbers have no literals of their own: they are read from text.
             matches!(name.as_str(), "bool" | "f32" | "f64") || name.starts_with("NonZero")
         });
-    if primitive && field.attrs.with.is_none() { super::schema::shown(value) } else { None }
+    if primitive && field.attrs.with.is_none() { value.shown() } else { None }
 }
 
 /// The variants that are in the schema, with their indices there.
