@@ -1,7 +1,7 @@
 //! Writes the schema's constants: names, docs, shapes, defaults and flags.
 
 use crate::attr::{Default, Merge};
-use crate::model::{Body, Content, Field, Input, Variant};
+use crate::model::{Body, Content, Field, Input, Variant, private, private_at};
 use crate::range::Range;
 use crate::types;
 use proc_macro2::TokenStream;
@@ -11,7 +11,7 @@ use syn::spanned::Spanned;
 
 /// An expression of type `&'static Schema`.
 pub(crate) fn expand(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let name = input.ident.unraw().to_string();
     let doc = &input.doc;
     let foreign = !input.attrs.checks.is_empty()
@@ -19,12 +19,12 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
         || input.fields().into_iter().any(foreign);
     let made = match &input.body {
         Body::Struct(fields) => {
-            let group = group(input, fields);
+            let group = group(fields);
             quote!(#p::Schema::of_struct(#name, #doc, #group, #foreign))
         }
         Body::Enum(variants) => {
             let tag = input.attrs.tag.as_ref().map(syn::LitStr::value).unwrap_or_default();
-            let variants = variants.iter().filter(|variant| !variant.skip).map(|each| variant(input, each));
+            let variants = variants.iter().filter(|variant| !variant.skip).map(variant);
             quote! {
                 #p::Schema::of_enum(#name, #doc, #tag, const { &#p::based([#(#variants),*]) }, #foreign)
             }
@@ -39,14 +39,14 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
     quote!(&#made #removed #deny)
 }
 
-fn variant(input: &Input, variant: &Variant) -> TokenStream {
-    let p = input.private();
+fn variant(variant: &Variant) -> TokenStream {
+    let p = private();
     let Variant { name, aliases, doc, shape, .. } = variant;
     let group = match shape {
-        Content::Fields(fields) => group(input, fields),
+        Content::Fields(fields) => group(fields),
         Content::Section(ty) => {
             let span = ty.span().resolved_at(proc_macro2::Span::call_site());
-            let p = input.private_at(span);
+            let p = private_at(span);
             quote_spanned!(span=> #p::Group::of(<#ty as #p::Section>::SECTION))
         }
         Content::Unit | Content::Other => quote!(#p::Group::new(&[], &[])),
@@ -54,8 +54,8 @@ fn variant(input: &Input, variant: &Variant) -> TokenStream {
     quote!(#p::Variant::new(#name, &[#(#aliases),*], #doc, #group))
 }
 
-fn group(input: &Input, fields: &[Field]) -> TokenStream {
-    let p = input.private();
+fn group(fields: &[Field]) -> TokenStream {
+    let p = private();
     let fields: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let mut names: Vec<(String, u16, bool)> = Vec::new();
     for field in &fields {
@@ -65,12 +65,12 @@ fn group(input: &Input, fields: &[Field]) -> TokenStream {
     }
     names.sort();
     let names = names.iter().map(|(name, index, alias)| quote!((#name, #index, #alias)));
-    let metas = fields.iter().map(|field| meta(input, field));
+    let metas = fields.iter().map(|field| meta(field));
     quote!(#p::Group::new(const { &#p::numbered([#(#metas),*]) }, &[#(#names),*]))
 }
 
-fn meta(input: &Input, field: &Field) -> TokenStream {
-    let p = input.private_at(field.span());
+fn meta(field: &Field) -> TokenStream {
+    let p = private_at(field.span());
     let Field { name, doc, ty, attrs, .. } = field;
     let written = types::text(ty);
     let mut meta = if field.is_nested() {

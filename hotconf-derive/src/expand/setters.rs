@@ -2,7 +2,7 @@
 
 use super::{fallback, ranges};
 use crate::attr::Default;
-use crate::model::{Body, Content, Field, Input, Variant};
+use crate::model::{Body, Content, Field, Input, Variant, private};
 use crate::types;
 use crate::value::Value;
 use proc_macro2::TokenStream;
@@ -10,7 +10,7 @@ use quote::{format_ident, quote, quote_spanned};
 
 /// The body of `__load`.
 pub(crate) fn load(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     match &input.body {
         Body::Struct(fields) => {
             let built = build(input, fields, &quote!(Self));
@@ -41,7 +41,7 @@ pub(crate) fn load(input: &Input) -> TokenStream {
 
 /// Wraps a built value in the type's own checks.
 fn checked(input: &Input, built: &TokenStream) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let checks = &input.attrs.checks;
     if checks.is_empty() {
         return built.clone();
@@ -56,7 +56,7 @@ fn checked(input: &Input, built: &TokenStream) -> TokenStream {
 
 /// Every field is evaluated before any is found missing, so that all problems are reported in one pass.
 fn build(input: &Input, fields: &[Field], name: &TokenStream) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let read: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let locals: Vec<_> = read.iter().map(|field| format_ident!("__f{}", field.index)).collect();
     let idents = read.iter().map(|field| &field.ident);
@@ -79,7 +79,7 @@ fn build(input: &Input, fields: &[Field], name: &TokenStream) -> TokenStream {
 
 /// The body of `__update`.
 pub(crate) fn update(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let checks = &input.attrs.checks;
     let fields = match &input.body {
         Body::Struct(fields) => {
@@ -202,7 +202,7 @@ fn value(input: &Input, field: &Field) -> TokenStream {
             }
         }
     };
-    ranges::wrap(input, field, value)
+    ranges::wrap(field, value)
 }
 
 /// A default that is read like a document's value: a text, and a literal of a primitive type, which
