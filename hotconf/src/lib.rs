@@ -141,7 +141,9 @@ pub use observe::{
 };
 pub use origin::Origin;
 pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
-pub use schema::{Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total};
+pub use schema::{
+    DiffKind, Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total,
+};
 pub use secret::Secret;
 #[cfg(feature = "clap")]
 pub use source::Clap;

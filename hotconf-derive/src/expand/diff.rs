@@ -2,6 +2,7 @@
 
 use super::setters::present;
 use crate::model::{Body, Content, Field, Input, private, private_at};
+use crate::types;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
@@ -71,6 +72,8 @@ fn compared(
         let call = if field.is_nested() {
             flat = false;
             quote!(Nested::differ)
+        } else if types::option(&field.ty).is_some() {
+            quote!(differ_option)
         } else {
             quote!(differ)
         };
@@ -178,11 +181,16 @@ pub(crate) fn at(input: &Input) -> TokenStream {
         }
         Body::Other => quote!(return #p::None),
     };
+    // Of all numbers of an enum only the tag's leads to no variant.
+    let tag = match &input.body {
+        Body::Enum(_) => quote!(#p::Some(self)),
+        Body::Struct(_) | Body::Other => quote!(#p::None),
+    };
     quote! {
         fn __at(&self, leaf: #p::u32, depth: #p::u32) -> #p::Option<&dyn #p::Any> {
             let (variant, field, number) = match #p::step(<Self as #p::Section>::SECTION, leaf) {
                 #p::Some(step) => step,
-                #p::None => return #p::None,
+                #p::None => return #tag,
             };
             let found: &dyn #p::Any = #body;
             #p::Some(found)

@@ -73,11 +73,12 @@ pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'stati
         set::set(self, path, &value)
     }
 
-    /// Tells which fields differ. Allocates nothing where none does.
-    fn diff(&self, other: &Self) -> Diff {
-        let mut moved = Moved::with_names();
-        self.__differ(other, 0, &mut moved);
-        Diff::new(Self::SCHEMA, moved)
+    /// Tells which fields differ, from this value, the old one, to `new`. Allocates nothing where none
+    /// does.
+    fn diff<'v>(&'v self, new: &'v Self) -> Diff<'v, Self> {
+        let mut moved = Moved::with_details();
+        self.__differ(new, 0, &mut moved);
+        Diff::between(self, new, moved)
     }
 
     /// What the type says of itself.

@@ -6,7 +6,7 @@
 use super::HotConf;
 use super::at::{At, Name, is_unset};
 use super::loader::Loader;
-use crate::schema::Moved;
+use crate::schema::{DiffKind, Moved};
 use crate::value::{Item, Kind, Ref};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
@@ -197,19 +197,22 @@ macro_rules! maps {
                 let moved = |(key, section): (&String, &S)| {
                     other.get(key).is_none_or(|theirs| differs(section, theirs))
                 };
-                if !out.wants_names() {
+                if !out.wants_details() {
                     if self.len() != other.len() || self.iter().any(moved) {
                         out.push(base);
                     }
                     return;
                 }
                 let here = self.iter().filter(|&entry| moved(entry)).map(|(key, _)| key);
-                let gone = other.keys().filter(|key| !self.contains_key(*key));
-                let mut names: Vec<String> = here.chain(gone).cloned().collect();
-                if !names.is_empty() {
-                    names.sort();
+                let new = other.keys().filter(|key| !self.contains_key(*key));
+                let named = here.chain(new).map(|key| {
+                    (key.clone(), DiffKind::of(self.contains_key(key), other.contains_key(key)))
+                });
+                let mut named: Vec<_> = named.collect();
+                if !named.is_empty() {
+                    named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
                     out.push(base);
-                    out.name(base, names);
+                    out.entries(base, named);
                 }
             }
 
