@@ -223,6 +223,12 @@ impl Field {
         self.attrs.nested.is_some()
     }
 
+    /// A map of leaves whose entries can be set one by one.
+    pub(crate) fn is_keyed(&self) -> bool {
+        let leaf = !self.is_nested() && self.attrs.parse.is_none() && self.attrs.with.is_none();
+        leaf && types::keyed(&self.ty)
+    }
+
     pub(crate) fn is_skipped(&self) -> bool {
         self.attrs.skip.is_some()
     }

@@ -88,6 +88,9 @@ fn meta(field: &Field) -> TokenStream {
         if types::option(ty).is_some() {
             meta.extend(quote!(.optional()));
         }
+        if field.is_keyed() {
+            meta.extend(quote!(.keyed()));
+        }
     }
     meta.extend(default(field));
     if let Some(Range { text: range, .. }) = &attrs.range {

@@ -60,7 +60,7 @@ fn build(input: &Input, fields: &[Field], name: &TokenStream) -> TokenStream {
     let read: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let locals: Vec<_> = read.iter().map(|field| format_ident!("__f{}", field.index)).collect();
     let idents = read.iter().map(|field| &field.ident);
-    let values = read.iter().map(|field| value(input, field));
+    let values = read.iter().map(|field| value(input, field, None));
     let skipped = fields.iter().filter(|field| field.is_skipped()).map(|field| {
         let (ident, ty) = (&field.ident, &field.ty);
         match fallback(input, field) {
@@ -110,8 +110,12 @@ pub(crate) fn update(input: &Input) -> TokenStream {
                     Content::Unit | Content::Other => None,
                 }
             });
+            let is = present(variants).map(|(index, variant)| {
+                let ident = &variant.ident;
+                quote!(Self::#ident { .. } => #index,)
+            });
             quote! {
-                if __cx.retagged(__at) {
+                if __cx.retagged(__at, match self { #(#is)* _ => #p::usize::MAX }) {
                     if let #p::Some(value) = Self::__load(__cx, __at) {
                         *self = value;
                     }
@@ -149,14 +153,15 @@ fn arms(input: &Input, fields: &[Field], place: impl Fn(&Field) -> TokenStream) 
             };
             return quote!(#index => #update,);
         }
-        let value = value(input, field);
+        let value = value(input, field, Some(&place));
         quote!(#index => { let value = #value; __cx.put(#place, value); })
     });
     arms.collect()
 }
 
-/// Reads one field: an expression of type `Option` of the field's type.
-fn value(input: &Input, field: &Field) -> TokenStream {
+/// Reads one field: an expression of type `Option` of the field's type. `place` is where the value that it
+/// replaces stands.
+fn value(input: &Input, field: &Field, place: Option<&TokenStream>) -> TokenStream {
     let (ty, index, attrs) = (&field.ty, field.index, &field.attrs);
     let span = field.span();
     let text = match &attrs.default {
@@ -201,6 +206,10 @@ fn value(input: &Input, field: &Field) -> TokenStream {
                 quote_spanned!(span=> __cx.#call::<#ty>(__at, #index))
             }
         }
+    };
+    let value = match place.filter(|_| field.is_keyed()) {
+        Some(place) => quote_spanned!(span=> { let value = #value; __cx.joined(__at, &*#place, value) }),
+        None => value,
     };
     ranges::wrap(field, value)
 }

@@ -9,6 +9,7 @@ mod checks;
 mod loader;
 mod nested;
 mod panics;
+mod patch;
 mod refusal;
 mod run;
 mod set;
@@ -64,7 +65,12 @@ pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'stati
     ///
     /// The value goes the way of a document: decoded by the field's own type, held to its range, asked
     /// of its checks and those of all sections above. A text for a field that is no string is
-    /// [`Value::Text`](crate::Value::Text). `()` unsets: `None`, or the default.
+    /// [`Value::Text`](crate::Value::Text). `()` unsets: `None`, the default, or an entry less.
+    ///
+    /// A section that is missing, or an entry that is new, is made of what is set and of its defaults. A
+    /// field of an enum can be set where the enum is of a variant that has it; another variant is set as a
+    /// whole, with its tag. Of a map of leaves, `HashMap<String, _>` or `BTreeMap<String, _>`, one entry
+    /// can be set, too.
     ///
     /// # Errors
     ///
