@@ -29,7 +29,9 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// A field without `nested` is a leaf: one value that serde reads
 /// (`DeserializeOwned + PartialEq + Clone + Send + Sync + 'static`). It is required, unless it is an
-/// `Option` or has a default.
+/// `Option` or has a default. Integers of documents are exact over all of `i64` and `u64`, and refused
+/// beyond; the rest of an `i128` or `u128` comes from its default, from `set` and from sources of untyped
+/// text, such as the environment.
 ///
 /// | on a field | |
 /// |---|---|

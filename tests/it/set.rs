@@ -268,3 +268,17 @@ fn a_new_entry_is_made_if_its_rest_has_defaults() {
     app.set("map.never", ()).unwrap();
     assert!(app.map.is_empty(), "unset entries are gone");
 }
+
+#[test]
+fn integers_of_128_bits_are_set_whole() {
+    #[derive(Clone, HotConf)]
+    struct Wide {
+        big: u128,
+        low: i128,
+    }
+
+    let mut wide = Wide { big: 0, low: 0 };
+    wide.set("big", u128::MAX).unwrap();
+    wide.set("low", i128::MIN).unwrap();
+    assert_eq!((wide.big, wide.low), (u128::MAX, i128::MIN));
+}
