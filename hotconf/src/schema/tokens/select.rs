@@ -12,6 +12,25 @@ use std::ops::Range;
 ///
 /// Implemented by [`Field`], [`MapField`], [`Entry`] and the sections of `FIELDS`; not to be
 /// implemented elsewhere.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Select};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     workers: u32,
+///     name: String,
+/// }
+///
+/// /// Takes whatever selects a `T`.
+/// fn line<T: ToString + Send + Sync + 'static>(config: &Hot<App>, what: impl Select<App, T>) -> String {
+///     config.view(what).load().to_string()
+/// }
+///
+/// let config = Hot::fixed(App { workers: 4, name: "shop".to_owned() });
+/// assert_eq!(line(&config, App::FIELDS.workers), "4");
+/// assert_eq!(line(&config, App::FIELDS.name), "shop");
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not select a part of `{Root}`",
     note = "write a token such as `{Root}::FIELDS.name`, or pass a closure to the method whose name ends in `_with`"
@@ -46,6 +65,19 @@ pub trait Select<Root, Out>: Clone + Send + Sync + 'static {
 }
 
 /// What can be selected and is always there.
+///
+/// ```
+/// use hotconf::{HotConf, Pick};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     workers: u32,
+/// }
+///
+/// fn always_there<T>(_: impl Pick<App, T>) {}
+/// always_there(App::FIELDS.workers);
+/// always_there(App::FIELDS);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not select a part of `{Root}` that is always there",
     note = "below an `Option`, a variant of an enum, or a map, there may be no value"
@@ -57,10 +89,42 @@ pub trait Pick<Root, T>: Select<Root, T> {
 }
 
 /// Kind of a field that is always there.
+///
+/// ```
+/// use hotconf::{Field, HotConf, Total};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     workers: u32,
+/// }
+///
+/// const WORKERS: Field<App, u32, Total> = App::FIELDS.workers;
+/// let (a, b) = (App { workers: 1 }, App { workers: 2 });
+/// assert_eq!(a.diff(&b).get(WORKERS), Some((&1, &2)));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Total {}
 
-/// Kind of a field below an `Option` or a variant of an enum.
+/// Kind of a field below an `Option` or a variant of an enum: who asks for it gets an `Option`.
+///
+/// ```
+/// use hotconf::{Field, HotConf, Partial};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     #[hotconf(nested)]
+///     tls: Option<Tls>,
+/// }
+///
+/// #[derive(Clone, HotConf)]
+/// struct Tls {
+///     port: u16,
+/// }
+///
+/// const PORT: Field<App, u16, Partial> = App::FIELDS.tls.port;
+/// let (a, b) = (App { tls: None }, App { tls: Some(Tls { port: 443 }) });
+/// assert_eq!(a.diff(&b).get(PORT), Some((None, Some(&443))));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Partial {}
 
