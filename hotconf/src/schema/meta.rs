@@ -63,6 +63,7 @@ pub struct Variant {
 
 /// One field.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the declaration, and independent")]
 pub struct FieldMeta {
     /// The key, after `rename` and `rename_all`.
     pub name: &'static str,

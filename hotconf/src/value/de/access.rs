@@ -36,15 +36,12 @@ impl<'a> Walk<'a> {
     fn element(&mut self) -> Option<Ref<'a>> {
         let tree = self.tree.filter(|_| self.next < self.end)?;
         let node = self.next;
-        Some(tree.at(match self.doc {
-            Some((document, doc)) => {
-                self.next = document.end(node);
-                Item::Doc { doc, node }
-            }
-            None => {
-                self.next += 1;
-                tree.items[node as usize]
-            }
+        Some(tree.at(if let Some((document, doc)) = self.doc {
+            self.next = document.end(node);
+            Item::Doc { doc, node }
+        } else {
+            self.next += 1;
+            tree.items[node as usize]
         }))
     }
 
