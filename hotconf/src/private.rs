@@ -32,6 +32,14 @@ pub fn differ<T: PartialEq>(a: &T, b: &T, number: u32, out: &mut Moved) {
     }
 }
 
+/// The same of a leaf that may be missing.
+pub fn differ_option<T: PartialEq>(a: &Option<T>, b: &Option<T>, number: u32, out: &mut Moved) {
+    if a != b {
+        out.push(number);
+        out.kind(number, a.is_some(), b.is_some());
+    }
+}
+
 /// Adds all numbers of an enum section whose tag changed.
 pub fn differ_all(section: &Schema, base: u32, out: &mut Moved) {
     for number in base..base + section.len {

@@ -2,6 +2,7 @@
 
 mod derive;
 mod describe;
+mod diff;
 mod errors;
 mod events;
 mod hostile;

@@ -5,6 +5,23 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What sort of thing is wrong.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, ProblemKind};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let kind = |text: &str| {
+///     let error = Hot::<App>::builder().source(Inline::toml("app", text)).read().unwrap_err();
+///     error.problems()[0].kind()
+/// };
+/// assert_eq!(kind("retries = "), ProblemKind::Syntax);
+/// assert_eq!(kind("retries = \"x\""), ProblemKind::Type);
+/// assert_eq!(kind("retries = 11"), ProblemKind::Range);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProblemKind {

@@ -11,6 +11,7 @@ pub(super) const fn leaf(name: &'static str, number: u32) -> FieldMeta {
         ty: "u32",
         form: Form::Unknown,
         optional: false,
+        keyed: false,
         shape: Shape::Leaf,
         default: Fallback::Required,
         range: None,

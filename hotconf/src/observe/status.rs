@@ -44,6 +44,25 @@ pub struct Status {
     /// source can be reached meanwhile.
     pub rejected: Option<Error>,
     /// What was done since the start.
+    ///
+    /// ```
+    /// use hotconf::{Event, Format, Hot, HotConf, Inline};
+    ///
+    /// # #[derive(Clone, Debug, HotConf)]
+    /// # struct App {
+    /// #     #[hotconf(default = 3, range = "1..=10")]
+    /// #     retries: u32,
+    /// # }
+    /// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+    /// let config = Hot::<App>::builder().source(source).blocking_start()?;
+    /// let before = config.status().counters;
+    /// let mut events = config.events();
+    /// text.set("retries = 5");
+    /// assert!(matches!(events.blocking_next()?, Some(Event::Applied(_))));
+    /// let after = config.status().counters;
+    /// assert_eq!((after.applied - before.applied, after.decoded - before.decoded), (1, 1));
+    /// # Ok::<(), hotconf::Error>(())
+    /// ```
     pub counters: Counters,
     /// Tells whether the configuration was shut down.
     pub stopped: bool,
@@ -73,7 +92,23 @@ impl Status {
     }
 }
 
-/// One source.
+/// One source, of [`Status::sources`].
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, SourceState};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder().source(Inline::toml("app", "retries = 4")).blocking_start()?;
+/// let status = config.status();
+/// let source = &status.sources[0];
+/// assert_eq!(&*source.name, "app");
+/// assert!(source.state != SourceState::Down && source.error.is_none());
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SourceStatus {
@@ -98,6 +133,23 @@ pub struct SourceStatus {
 }
 
 /// How a source stands.
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline, SourceState};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("retries = 50");
+/// assert!(matches!(events.blocking_next()?, Some(Event::Rejected(_))));
+/// assert_eq!(config.status().sources[0].state, SourceState::Refused);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SourceState {

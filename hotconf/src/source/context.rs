@@ -149,6 +149,41 @@ impl Inbox {
 ///
 /// A source written outside this crate uses [`sleep`](Context::sleep), [`cancelled`](Context::cancelled)
 /// and [`warn`](Context::warn).
+///
+/// ```
+/// use hotconf::{BoxFuture, Context, Format, Hot, HotConf, Source, SourceError, Update};
+/// use std::borrow::Cow;
+///
+/// /// Asks every ten seconds.
+/// struct Polled {
+///     asked: bool,
+/// }
+///
+/// impl Source for Polled {
+///     fn describe(&self) -> Cow<'_, str> {
+///         "polled".into()
+///     }
+///     fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+///         Box::pin(async move {
+///             if std::mem::replace(&mut self.asked, true) {
+///                 cx.sleep(std::time::Duration::from_secs(10)).await;
+///             } else {
+///                 cx.warn("the answer is made up");
+///             }
+///             Update::parse(Format::Toml, "polled", b"retries = 7")
+///         })
+///     }
+/// }
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder().source(Polled { asked: false }).blocking_start()?;
+/// assert_eq!(config.load().retries, 7);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Context {
     services: Arc<dyn Services>,
@@ -226,6 +261,18 @@ impl Group {
 }
 
 /// While it lives, the engine holds back what other sources bring, up to its ceiling.
+///
+/// ```
+/// use hotconf::{Context, Format, SourceError, Update};
+///
+/// /// What a source does once it knows that something has changed.
+/// async fn fetch(cx: &Context) -> Result<Update, SourceError> {
+///     let _stirring = cx.stirring();
+///     let text = b"retries = 7"; // takes a while
+///     Update::parse(Format::Toml, "store", text)
+/// }
+/// # let _ = fetch;
+/// ```
 #[must_use = "the engine waits for this source only while the guard lives"]
 pub struct Stirring(Arc<Group>);
 

@@ -6,6 +6,16 @@ use crate::value::{Document, Layered};
 use std::sync::Arc;
 
 /// Where in a source's history an update stands.
+///
+/// ```
+/// use hotconf::{Cursor, Format, Update};
+///
+/// // Revision 42 of a store, in the life of the store that it was read in.
+/// let cursor = Cursor { epoch: 1, order: 42, ..Cursor::default() };
+/// let update = Update::parse(Format::Toml, "store", b"retries = 3")?.with_cursor(cursor);
+/// # let _ = update;
+/// # Ok::<(), hotconf::SourceError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// Which history.
@@ -16,7 +26,17 @@ pub struct Cursor {
     pub token: Option<Box<str>>,
 }
 
-/// What became of an update.
+/// What became of an update: what a source is told in [`Source::settled`](crate::Source::settled).
+///
+/// ```
+/// use hotconf::Verdict;
+///
+/// fn acknowledge(verdict: &Verdict) -> bool {
+///     matches!(verdict, Verdict::Applied { .. } | Verdict::Unchanged)
+/// }
+/// assert!(acknowledge(&Verdict::Applied { version: 2 }));
+/// assert!(!acknowledge(&Verdict::Refused));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {

@@ -243,6 +243,7 @@ mod tests {
             ty,
             form,
             optional: false,
+            keyed: false,
             shape: Shape::Leaf,
             default: Fallback::Required,
             range: None,
