@@ -36,7 +36,7 @@ const GLANCES: u32 = 15;
 /// A read that finds what a glance would have found doubles the number, up to this. What a stamp cannot tell
 /// (a second write through the same mapping, a clock of times that is coarse) is a matter of the first
 /// seconds after a change.
-const MOST_GLANCES: u32 = 1023;
+const MOST_GLANCES: u32 = 127;
 
 /// A target and what is known of it.
 #[allow(clippy::struct_excessive_bools)] // Independent marks, each with one reader.

@@ -96,7 +96,7 @@ impl File {
     /// Looks at the file this often, whatever events say; zero turns it off. Default: the builder's, 2 s.
     ///
     /// It is read where its size, its times or its identity differ from what was read last, and now and then
-    /// all the same: at the sixteenth look, and after twice as many each time, up to 1 024.
+    /// all the same: at the sixteenth look, and after twice as many each time, up to every 128th.
     pub fn poll(mut self, every: Duration) -> Self {
         self.followed = self.followed.poll_every(every);
         self
