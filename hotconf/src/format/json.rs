@@ -7,25 +7,24 @@ use super::keys::{Duplicates, Key};
 use super::number::{self, Integer};
 use super::{Fault, Limits, Read};
 use crate::value::tape::Open;
-use crate::value::{Builder, Kind};
+use crate::value::{Builder, Document, Kind};
 use std::borrow::Cow;
 
 /// Parses `text`, whose root must be an object.
 pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Read {
-    let mut parser = Parser {
-        text,
-        bytes: text.as_bytes(),
-        at: 0,
-        builder: Builder::new(name, text.to_owned()),
-        limits,
-        faults: Vec::new(),
-        keys: Vec::new(),
-        duplicates: Duplicates::default(),
-    };
+    let mut parser = Parser::new(name, text, limits);
     if let Err(fault) = parser.document() {
         parser.faults.push(fault);
     }
     super::done(parser.builder, parser.faults)
+}
+
+/// Parses `text` as one scalar from the first byte to the last.
+pub(super) fn scalar(text: &str) -> Option<Document> {
+    let limits = Limits::default();
+    let mut parser = Parser::new("", text, &limits);
+    parser.scalar().ok()?;
+    (parser.at == text.len() && parser.faults.is_empty()).then(|| parser.builder.finish())
 }
 
 struct Parser<'t> {
@@ -49,6 +48,19 @@ struct Frame {
 }
 
 impl<'t> Parser<'t> {
+    fn new(name: &str, text: &'t str, limits: &'t Limits) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            builder: Builder::new(name, text.to_owned()),
+            limits,
+            faults: Vec::new(),
+            keys: Vec::new(),
+            duplicates: Duplicates::default(),
+        }
+    }
+
     fn document(&mut self) -> Result<(), Fault> {
         match self.peek() {
             Some(b'{') => {}
