@@ -105,23 +105,24 @@ fn the_status_says_what_was_read_and_when() {
 #[test]
 fn where_one_value_of_a_document_changed_it_alone_is_parsed() {
     let (config, handle) = by_hand::<Small>("n = 1 # é\nother = 1\n");
+    let mut events = config.events();
     let done = || {
         let counters = config.status().counters;
         (counters.parses, counters.splices)
     };
     handle.set("n = 1000 # é\nother = 1\n");
-    config.blocking_reload().expect("good");
+    applied(&mut events);
     assert_eq!((config.load().n, done()), (1000, (2, 1)));
     handle.set("n = 1000 # é\nother = \"much\"\n");
-    let refused = config.blocking_reload().expect_err("a text for a number").to_string();
+    let refused = rejected(&mut events).to_string();
     assert!(refused.contains("`other` at app.toml:2:9"), "{refused}");
     assert_eq!(done(), (3, 2));
     handle.set("n = 1000 # é\nother = \"mu");
-    let refused = config.blocking_reload().expect_err("no TOML").to_string();
+    let refused = rejected(&mut events).to_string();
     assert!(refused.contains("app.toml:2:"), "{refused}");
     assert_eq!(done(), (4, 2));
     handle.set("n = 1001 # and a comment\nother = 1\n");
-    config.blocking_reload().expect("good");
+    applied(&mut events);
     assert_eq!((config.load().n, done()), (1001, (5, 2)));
 }
 
