@@ -1,6 +1,6 @@
 //! The story: who hears it, in which order, and what of it stands in the status.
 
-use crate::support::{Dir, Small, applied, by_hand, follow, replace, until};
+use crate::support::{Dir, Small, applied, by_hand, follow, rejected, replace, until};
 use hotconf::{Event, Hot, Inline};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
