@@ -483,6 +483,8 @@ mod tests {
         ) {
             let text = format!("{{\"x\":{}}}", parts.concat());
             match super::super::parse(Json, "doc", text.as_bytes()) {
+                // A number beyond all floats is a fault of that value alone.
+                Ok(doc) if !doc.problems().is_empty() => {}
                 Ok(_) => prop_assert!(serde_json::from_str::<Value>(&text).is_ok()),
                 // serde_json takes a duplicate key; nothing else that we refuse.
                 Err(all) if all.iter().any(|p| p.message().contains("duplicate")) => {}
