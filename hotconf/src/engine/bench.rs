@@ -2,11 +2,7 @@
 
 use super::first::first_snapshot;
 use super::judge::{self, Base, Refused};
-<<<<<<< HEAD
-use super::launch::first_snapshot;
 use crate::format::{Format, Limits, parse_again};
-=======
->>>>>>> main
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::publish::{Core, Meta, Scope, Snapshot, Version};
