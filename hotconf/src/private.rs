@@ -105,6 +105,11 @@ impl<T: HotConf> Bench<T> {
         self.0.reload(layer, update)
     }
 
+    /// The same with a text, parsed beside what the layer's document said before, as sources do it.
+    pub fn reread(&mut self, layer: usize, format: crate::Format, text: &str) -> usize {
+        self.0.reread(layer, format, text)
+    }
+
     /// The value in force.
     pub fn value(&self) -> &T {
         self.0.value()

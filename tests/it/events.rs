@@ -1,6 +1,6 @@
 //! The story: who hears it, in which order, and what of it stands in the status.
 
-use crate::support::{Dir, Small, applied, by_hand, follow, replace, until};
+use crate::support::{Dir, Small, applied, by_hand, follow, rejected, replace, until};
 use hotconf::{Event, Hot, Inline};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -97,9 +97,33 @@ fn the_status_says_what_was_read_and_when() {
     applied(&mut events);
     let after = config.status();
     assert!(after.counters.reads > before.counters.reads);
-    assert_eq!(after.counters.parses, 2);
+    assert_eq!((after.counters.parses, after.counters.splices), (2, 1), "one value differs");
     assert!(after.sources[0].answered <= before.sources[0].answered.map(|a| a + LONG));
     assert!(after.sources[0].since >= before.sources[0].since, "the state did not change");
+}
+
+#[test]
+fn where_one_value_of_a_document_changed_it_alone_is_parsed() {
+    let (config, handle) = by_hand::<Small>("n = 1 # é\nother = 1\n");
+    let mut events = config.events();
+    let done = || {
+        let counters = config.status().counters;
+        (counters.parses, counters.splices)
+    };
+    handle.set("n = 1000 # é\nother = 1\n");
+    applied(&mut events);
+    assert_eq!((config.load().n, done()), (1000, (2, 1)));
+    handle.set("n = 1000 # é\nother = \"much\"\n");
+    let refused = rejected(&mut events).to_string();
+    assert!(refused.contains("`other` at app.toml:2:9"), "{refused}");
+    assert_eq!(done(), (3, 2));
+    handle.set("n = 1000 # é\nother = \"mu");
+    let refused = rejected(&mut events).to_string();
+    assert!(refused.contains("app.toml:2:"), "{refused}");
+    assert_eq!(done(), (4, 2));
+    handle.set("n = 1001 # and a comment\nother = 1\n");
+    applied(&mut events);
+    assert_eq!((config.load().n, done()), (1001, (5, 2)));
 }
 
 #[test]

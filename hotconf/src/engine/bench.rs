@@ -2,6 +2,7 @@
 
 use super::first::first_snapshot;
 use super::judge::{self, Base, Refused};
+use crate::format::{Format, Limits, parse_again};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::publish::{Core, Meta, Scope, Snapshot, Version};
@@ -48,6 +49,15 @@ impl<T: HotConf> Bench<T> {
         self.core.install(&running, candidate.moved.as_slice());
         self.base = self.base.next(None, candidate.tree, running);
         candidate.moved.as_slice().len()
+    }
+
+    /// The same, of the text of one document: parsed beside what it said before, as sources do it.
+    pub(crate) fn reread(&mut self, layer: usize, format: Format, text: &str) -> usize {
+        let before = &self.layers[layer][0].doc;
+        let read =
+            parse_again(format, before.name(), text.as_bytes(), &Limits::default(), Some(before.as_ref()));
+        let read = read.unwrap_or_else(|problems| panic!("a bench reads what is valid: {problems:?}"));
+        self.reload(layer, Update::documents(vec![Arc::new(read.doc)]))
     }
 
     pub(crate) fn value(&self) -> &T {

@@ -121,7 +121,7 @@ async fn run(
         answered = true;
         if cx.activity().reads.load(Ordering::Relaxed) == reads {
             // A source that keeps no account of its own.
-            cx.activity().read(cx.now(), 0);
+            cx.activity().read(cx.now());
         }
         if ticket.is_none() {
             pause.note(result.is_err(), begun, cx.now());

@@ -5,7 +5,7 @@
 
 use super::number::{self, Integer};
 use super::{Fault, Limits, MOST_FAULTS, Read, offset_in};
-use crate::value::{Builder, Kind};
+use crate::value::{Builder, Document, Kind};
 use ::toml::Spanned;
 use ::toml::de::{DeArray, DeString, DeTable, DeValue, Error};
 use std::collections::HashSet;
@@ -18,16 +18,18 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Read {
         return Err(vec![Fault::new(0, Limits::too_many(limits.nodes))]);
     }
     let root = DeTable::parse(text).map_err(|first| syntax_faults(text, first))?;
-    let mut fill = Fill {
-        builder: Builder::new(name, text.to_owned()),
-        text,
-        limits,
-        faults: Vec::new(),
-        over: false,
-        scratch: Vec::new(),
-    };
+    let mut fill = Fill::new(name, text, limits);
     fill.table(0, root.get_ref(), 1);
     super::done(fill.builder, fill.faults)
+}
+
+/// Parses `text` as one value from the first byte to the last.
+pub(super) fn scalar(text: &str) -> Option<Document> {
+    let value = DeValue::parse(text).ok()?;
+    let limits = Limits::default();
+    let mut fill = Fill::new("", text, &limits);
+    fill.value(&value, 1);
+    (value.span() == (0..text.len()) && fill.faults.is_empty()).then(|| fill.builder.finish())
 }
 
 /// Counts `=` and `,` outside strings and comments: a document has at least as many nodes.
@@ -77,6 +79,17 @@ struct Fill<'d, 't> {
 }
 
 impl<'d, 't> Fill<'d, 't> {
+    fn new(name: &str, text: &'t str, limits: &'d Limits) -> Self {
+        Self {
+            builder: Builder::new(name, text.to_owned()),
+            text,
+            limits,
+            faults: Vec::new(),
+            over: false,
+            scratch: Vec::new(),
+        }
+    }
+
     fn table(&mut self, pos: usize, table: &'d DeTable<'t>, depth: usize) {
         if !self.within(pos, depth, 2 * table.len()) {
             return;

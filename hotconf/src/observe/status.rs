@@ -130,6 +130,8 @@ pub struct SourceStatus {
     pub reads: u64,
     /// How many documents of it were parsed; one with the same bytes is not parsed again.
     pub parses: u64,
+    /// Of how many of these parses one changed value alone was looked at, and not the whole document.
+    pub splices: u64,
 }
 
 /// How a source stands.
@@ -177,6 +179,8 @@ pub struct Counters {
     pub reads: u64,
     /// Documents that were parsed: fewer than were read where bytes had not changed.
     pub parses: u64,
+    /// Of how many of these parses one changed value alone was looked at, and not the whole document.
+    pub splices: u64,
     /// Windows of documents that were looked at.
     pub reloads: u64,
     /// Versions that were installed after the first.
@@ -320,6 +324,7 @@ impl Board {
                     polling: s.activity.polling.load(Ordering::Relaxed),
                     reads: of(&s.activity.reads),
                     parses: of(&s.activity.parses),
+                    splices: of(&s.activity.splices),
                 })
                 .collect(),
             warnings: state.warnings.clone(),
@@ -328,6 +333,7 @@ impl Board {
                 documents: of(&self.documents),
                 reads: state.sources.iter().map(|s| of(&s.activity.reads)).sum(),
                 parses: state.sources.iter().map(|s| of(&s.activity.parses)).sum(),
+                splices: state.sources.iter().map(|s| of(&s.activity.splices)).sum(),
                 reloads: of(&self.reloads),
                 applied: of(&self.applied),
                 refused: of(&self.refused),

@@ -3,11 +3,12 @@
 //! A source knows the engine only through [`Services`], so that the stage order holds and a test can
 //! put a clock and a file system of its own behind it.
 
-use super::{BoxFuture, SourceError, Update};
+use super::{BoxFuture, SourceError, SourceErrorKind, Update};
 use crate::format::{Format, Limits};
+use crate::value::Document;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -197,10 +198,19 @@ pub struct Context {
     above: Vec<String>,
     /// The source may be absent.
     optional: bool,
+    /// What [`parse`](Self::parse) made last, as long as somebody has it.
+    last: Arc<Mutex<Option<Last>>>,
     /// Interval of the content poll; zero turns it off.
     pub(crate) poll: Duration,
     /// How large a document may be.
     pub(crate) limits: Limits,
+}
+
+/// A document that a source parsed.
+#[derive(Clone)]
+struct Last {
+    format: Format,
+    doc: Weak<Document>,
 }
 
 /// What a source has done so far, for `status()`: shared by the engine and the source's context.
@@ -209,6 +219,8 @@ pub(crate) struct Activity {
     /// How often the source was read, and how many documents were parsed.
     pub(crate) reads: AtomicU64,
     pub(crate) parses: AtomicU64,
+    /// How many of the parses looked at one changed value alone.
+    pub(crate) splices: AtomicU64,
     /// Changes are found by the content poll alone, because a watch could not be set.
     pub(crate) polling: AtomicBool,
     /// It may be absent: a start goes on without it. Known from its first call on.
@@ -218,11 +230,16 @@ pub(crate) struct Activity {
 }
 
 impl Activity {
-    /// Notes that the source was read, with how many documents parsed.
-    pub(crate) fn read(&self, at: Instant, parses: u64) {
+    /// Notes that the source was read.
+    pub(crate) fn read(&self, at: Instant) {
         *crate::sync::lock(&self.checked) = Some(at);
         self.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes how many documents were parsed, and of how many of them one changed value alone.
+    pub(crate) fn parsed(&self, parses: u64, splices: u64) {
         self.parses.fetch_add(parses, Ordering::Relaxed);
+        self.splices.fetch_add(splices, Ordering::Relaxed);
     }
 
     /// Notes that a glance showed the source to be as it was read.
@@ -308,6 +325,7 @@ impl Context {
             schema,
             above: Vec::new(),
             optional: false,
+            last: Arc::default(),
             poll,
             limits,
         }
@@ -339,13 +357,21 @@ impl Context {
         &self.above
     }
 
-    /// [`Update::parse`] within the limits that the builder was given.
+    /// [`Update::parse`] within the limits that the builder was given. Of a text that differs from the
+    /// one before in a single value, that value alone is parsed.
     ///
     /// # Errors
     ///
     /// Every syntax error of the text, with line and column.
     pub fn parse(&self, format: Format, name: &str, text: &[u8]) -> Result<Update, SourceError> {
-        Update::parse_within(format, name, text, &self.limits)
+        let last = crate::sync::lock(&self.last).clone().filter(|last| last.format == format);
+        let before = last.and_then(|last| last.doc.upgrade());
+        let read = crate::format::parse_again(format, name, text, &self.limits, before.as_deref());
+        self.activity.parsed(1, u64::from(read.as_ref().is_ok_and(|read| read.spliced)));
+        let read = read.map_err(|problems| SourceError::problems(SourceErrorKind::Invalid, problems))?;
+        let doc = Arc::new(read.doc);
+        *crate::sync::lock(&self.last) = Some(Last { format, doc: Arc::downgrade(&doc) });
+        Ok(Update::documents(vec![doc]))
     }
 
     /// The clock: monotonic.

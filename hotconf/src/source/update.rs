@@ -1,7 +1,7 @@
 //! What a source brings, and what it is told of it.
 
 use super::SourceError;
-use crate::format::{Format, Limits};
+use crate::format::Format;
 use crate::value::{Document, Layered};
 use std::sync::Arc;
 
@@ -88,16 +88,7 @@ impl Update {
     ///
     /// Every syntax error of the text, with line and column.
     pub fn parse(format: Format, name: &str, text: &[u8]) -> Result<Self, SourceError> {
-        Self::parse_within(format, name, text, &Limits::default())
-    }
-
-    pub(super) fn parse_within(
-        format: Format,
-        name: &str,
-        text: &[u8],
-        limits: &Limits,
-    ) -> Result<Self, SourceError> {
-        let doc = crate::format::parse_with(format, name, text, limits)
+        let doc = crate::format::parse(format, name, text)
             .map_err(|problems| SourceError::problems(super::SourceErrorKind::Invalid, problems))?;
         Ok(Self::documents(vec![Arc::new(doc)]))
     }

@@ -123,7 +123,7 @@ fn document(wanted: &Wanted, prefix: &str, file: &Arc<str>, variables: Vec<Varia
     let origin = |name: &str| Origin::line(file.clone(), lines.get(name).copied().unwrap_or(1), 1);
     let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
     let (doc, warnings) = env::document(wanted.schema, &wanted.above, prefix, last, file, origin);
-    Parsed { docs: vec![Arc::new(doc)], warnings }
+    Parsed { docs: vec![Arc::new(doc)], warnings, splices: 0 }
 }
 
 /// Reads the lines of a `.env` file. A message quotes no value: it may be a secret.

@@ -164,7 +164,8 @@ impl<T: Target> Followed<T> {
     async fn read(&mut self, cx: &Context, trust: Trust) -> Option<Result<Update, SourceError>> {
         let mut found = self.examine(cx).await?;
         let now = cx.now();
-        cx.activity().read(cx.now(), found.parses);
+        cx.activity().read(cx.now());
+        cx.activity().parsed(found.parses, found.splices);
         if trust != Trust::Whole {
             // What was said up to the read may mean that a writer was at work, however late the thread
             // is that tells it.

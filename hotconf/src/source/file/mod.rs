@@ -267,11 +267,12 @@ impl Target for Paths {
     }
 
     fn parse(&self, wanted: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
-        let (mut docs, mut problems) = (Vec::new(), Vec::new());
+        let (mut docs, mut problems, mut splices) = (Vec::new(), Vec::new(), 0);
         for piece in &pieces.pieces {
-            let same =
-                |good: &Good| good.prints.iter().position(|(n, p)| *n == piece.name && *p == piece.print);
-            if let Some(doc) = known.and_then(|good| good.docs.get(same(good)?)) {
+            let before = known.and_then(|good| good.of(&piece.name));
+            if let Some((doc, print)) = before
+                && print == piece.print
+            {
                 docs.push(doc.clone());
                 continue;
             }
@@ -282,8 +283,12 @@ impl Target for Paths {
                 problems.push(problem.at(Origin::whole(piece.name.clone())));
                 continue;
             };
-            match crate::format::parse_with(format, &piece.name, &piece.bytes, &wanted.limits) {
-                Ok(doc) => docs.push(Arc::new(doc)),
+            let before = before.map(|(doc, _)| &**doc);
+            match crate::format::parse_again(format, &piece.name, &piece.bytes, &wanted.limits, before) {
+                Ok(read) => {
+                    splices += u64::from(read.spliced);
+                    docs.push(Arc::new(read.doc));
+                }
                 Err(more) => problems.extend(more),
             }
         }
@@ -292,7 +297,7 @@ impl Target for Paths {
             let why = "is a directory without any file of a known extension (toml, yaml, yml, json)";
             warnings.push(format!("{why}; say `.optional()` if that may be"));
         }
-        if problems.is_empty() { Ok(Parsed { docs, warnings }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Parsed { docs, warnings, splices }) } else { Err(problems) }
     }
 }
 
