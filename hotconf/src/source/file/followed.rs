@@ -117,6 +117,9 @@ impl<T: Target> Followed<T> {
     pub(super) async fn next(&mut self, cx: &Context) -> Result<Update, SourceError> {
         if !self.started {
             cx.follow(if self.target.is_single() { 1 } else { 2 });
+            if let Some(remark) = self.target.remark() {
+                cx.warn(remark);
+            }
             self.started = true;
             self.demanded = true;
         }
@@ -404,6 +407,35 @@ impl<T: Target> Followed<T> {
         cx.warn(format!("cannot watch {}: {reason}; {then}", path.display()));
     }
 }
+
+/// The source that a followed target is: its name in errors, and whose turn it is.
+macro_rules! followed_source {
+    ($source:ident) => {
+        impl std::fmt::Debug for $source {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($source)).field(&self.followed.target().name()).finish()
+            }
+        }
+
+        impl crate::source::Source for $source {
+            fn describe(&self) -> std::borrow::Cow<'_, str> {
+                self.followed.target().name().into()
+            }
+
+            fn next<'a>(
+                &'a mut self,
+                cx: &'a crate::source::Context,
+            ) -> crate::source::BoxFuture<'a, Result<crate::source::Update, crate::source::SourceError>> {
+                Box::pin(self.followed.next(cx))
+            }
+
+            fn refresh(&mut self) {
+                self.followed.refresh();
+            }
+        }
+    };
+}
+pub(super) use followed_source;
 
 /// What a new name is: a link and a hard link are whole, a directory is looked into.
 fn created(path: &Path) -> Sign {

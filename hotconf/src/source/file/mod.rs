@@ -26,11 +26,9 @@ pub use secrets_dir::SecretsDir;
 use crate::error::{Problem, ProblemKind};
 use crate::format::Format;
 use crate::origin::Origin;
-use crate::source::{BoxFuture, Context, Source, SourceError, Update};
-use followed::Followed;
+use followed::{Followed, followed_source};
 use piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use resolve::{End, Stamp, Trail, resolve};
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +63,6 @@ use std::time::Duration;
 #[must_use = "a source does nothing until a builder has it"]
 pub struct File {
     followed: Followed<Paths>,
-    checked_mount: bool,
 }
 
 impl File {
@@ -105,46 +102,11 @@ impl File {
     fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, kind: Kind) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| Candidate::new(path.as_ref())).collect();
         let name = paths.iter().map(|path| &*path.name).collect::<Vec<_>>().join(" or ");
-        Self {
-            followed: Followed::new(Paths { candidates: paths, name, kind, format: None }),
-            checked_mount: false,
-        }
-    }
-
-    fn warn_of_mount(&mut self, cx: &Context) {
-        if std::mem::replace(&mut self.checked_mount, true) {
-            return;
-        }
-        let paths = self.followed.target();
-        let Some((_, End::File(path, _))) = paths.chosen() else { return };
-        if let Some(warning) = mount::warning(&path) {
-            cx.warn(warning);
-        }
+        Self { followed: Followed::new(Paths { candidates: paths, name, kind, format: None }) }
     }
 }
 
-impl std::fmt::Debug for File {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("File").field(&self.followed.target().name).finish()
-    }
-}
-
-impl Source for File {
-    fn describe(&self) -> Cow<'_, str> {
-        Cow::Borrowed(&self.followed.target().name)
-    }
-
-    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
-        Box::pin(async move {
-            self.warn_of_mount(cx);
-            self.followed.next(cx).await
-        })
-    }
-
-    fn refresh(&mut self) {
-        self.followed.refresh();
-    }
-}
+followed_source!(File);
 
 /// How a path is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -196,6 +158,13 @@ impl Paths {
 impl Target for Paths {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn remark(&self) -> Option<String> {
+        match self.chosen() {
+            Some((_, End::File(path, _))) => mount::warning(&path),
+            _ => None,
+        }
     }
 
     fn trail(&self) -> Trail {

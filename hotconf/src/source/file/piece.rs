@@ -24,6 +24,11 @@ pub(super) trait Target: Send + Sync + 'static {
     /// What errors, events and origins call it: the path as it was given.
     fn name(&self) -> &str;
 
+    /// What is to be said of it once, before it is followed.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
     /// What to watch, and where the path leads.
     fn trail(&self) -> Trail;
 
