@@ -4,6 +4,9 @@ use hotconf::{Event, Events, File, Hot, HotConf, Inline, InlineHandle};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// After so long without a word, none comes.
+pub(crate) const QUIET: Duration = Duration::from_millis(250);
+
 /// A configuration whose parts must always agree: `check` is the sum of `a` and `b`, and `pad` is long
 /// enough for a torn read to show.
 #[derive(Clone, Debug, PartialEq, HotConf)]

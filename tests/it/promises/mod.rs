@@ -1,0 +1,10 @@
+//! The ten promises, each with tests that fail without it.
+
+mod bounded;
+mod isolated;
+mod last_good;
+mod off;
+mod secret;
+mod told;
+mod valid;
+mod whole;

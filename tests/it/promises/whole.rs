@@ -1,0 +1,72 @@
+//! 1. Whole: a snapshot holds one version of every field.
+
+use crate::support::{Dir, Pair, QUIET, Small, applied, by_hand, drain, pair, replace};
+use hotconf::{File, Hot};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+#[test]
+fn a_reader_never_sees_two_versions_mixed() {
+    let (config, handle) = by_hand::<Pair>(&pair(1));
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (config, stop) = (config.clone(), stop.clone());
+            std::thread::spawn(move || {
+                let mut reader = config.reader();
+                let mut last = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    assert!(config.load().is_whole());
+                    let now = reader.load();
+                    assert!(now.is_whole() && now.a >= last, "never backwards");
+                    last = now.a;
+                }
+            })
+        })
+        .collect();
+    for n in 2..300 {
+        handle.set(pair(n));
+        if n % 10 == 0 {
+            config.blocking_reload().expect("a good document");
+        }
+    }
+    config.blocking_reload().expect("a good document");
+    stop.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.join().expect("no torn read");
+    }
+    assert_eq!(config.load().a, 299);
+}
+
+#[test]
+fn two_files_renamed_one_after_the_other_come_in_one_version() {
+    let dir = Dir::new();
+    let (low, high) = (dir.file("low.toml", "n = 1\nother = 1"), dir.file("high.toml", "n = 1"));
+    let config = Hot::<Small>::builder()
+        .source(File::new(&low))
+        .source(File::new(&high))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    replace(&low, "n = 1\nother = 2");
+    std::thread::sleep(Duration::from_millis(5));
+    replace(&high, "n = 2");
+    assert_eq!(applied(&mut events).paths(), ["n", "other"]);
+    assert!(drain(&mut events, QUIET).is_empty());
+}
+
+#[test]
+fn a_snapshot_says_which_version_it_is_and_stays_as_it_was() {
+    let (config, handle) = by_hand::<Small>("n = 1");
+    let before = config.snapshot();
+    handle.set("n = 2");
+    config.blocking_reload().expect("good");
+    let after = config.snapshot();
+    assert_eq!((before.version(), before.n), (1, 1));
+    assert_eq!((after.version(), after.n), (2, 2));
+    assert_ne!(before.fingerprint(), after.fingerprint());
+    handle.set("n = 1");
+    config.blocking_reload().expect("good");
+    assert_eq!(config.snapshot().fingerprint(), before.fingerprint());
+}
