@@ -1,26 +1,10 @@
 //! Threads, descriptors and watches, counted. These tests share a process with others, so they run in a
 //! child of their own.
 
-use crate::support::{Dir, Pair, pair, replace};
+use crate::support::{Dir, Pair, alone, pair, replace};
 use hotconf::{File, Hot};
 use std::future::Future;
-use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// Runs the named test of this file in a process of its own.
-fn alone(name: &str, body: fn()) {
-    const VARIABLE: &str = "HOTCONF_TEST_ALONE";
-    if std::env::var(VARIABLE).is_ok_and(|v| v == name) {
-        body();
-        return;
-    }
-    let output = Command::new(std::env::current_exe().expect("this test's own binary"))
-        .args([&format!("lifecycle::{name}"), "--exact", "--nocapture", "--test-threads=1"])
-        .env(VARIABLE, name)
-        .output()
-        .expect("a child");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-}
 
 fn count(folder: &str) -> usize {
     std::fs::read_dir(folder).map_or(0, Iterator::count)
@@ -70,21 +54,24 @@ fn start(dir: &Dir) -> Hot<Pair> {
 
 #[test]
 fn a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance() {
-    alone("a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance", || {
-        let dir = Dir::new();
-        let path = dir.file("app.toml", &pair(1));
-        let before = threads();
-        let configs: Vec<_> = (0..100).map(|_| start(&dir)).collect();
-        until("two threads", || threads() == before + 2);
-        assert_eq!(watches().0, 1);
-        replace(&path, &pair(2));
-        until("all follow", || configs.iter().all(|c| c.load().a == 2));
-    });
+    alone(
+        "lifecycle::a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance",
+        || {
+            let dir = Dir::new();
+            let path = dir.file("app.toml", &pair(1));
+            let before = threads();
+            let configs: Vec<_> = (0..100).map(|_| start(&dir)).collect();
+            until("two threads", || threads() == before + 2);
+            assert_eq!(watches().0, 1);
+            replace(&path, &pair(2));
+            until("all follow", || configs.iter().all(|c| c.load().a == 2));
+        },
+    );
 }
 
 #[test]
 fn after_shutdown_no_thread_descriptor_or_watch_is_left() {
-    alone("after_shutdown_no_thread_descriptor_or_watch_is_left", || {
+    alone("lifecycle::after_shutdown_no_thread_descriptor_or_watch_is_left", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
         let (threads_before, descriptors_before) = (threads(), descriptors());
@@ -103,7 +90,7 @@ fn after_shutdown_no_thread_descriptor_or_watch_is_left() {
 
 #[test]
 fn dropping_the_last_handle_leaves_nothing_either() {
-    alone("dropping_the_last_handle_leaves_nothing_either", || {
+    alone("lifecycle::dropping_the_last_handle_leaves_nothing_either", || {
         let dir = Dir::new();
         dir.file("app.toml", &pair(1));
         let (threads_before, descriptors_before) = (threads(), descriptors());
@@ -123,7 +110,7 @@ fn dropping_the_last_handle_leaves_nothing_either() {
 
 #[test]
 fn a_start_that_fails_leaves_nothing() {
-    alone("a_start_that_fails_leaves_nothing", || {
+    alone("lifecycle::a_start_that_fails_leaves_nothing", || {
         let dir = Dir::new();
         let (threads_before, descriptors_before) = (threads(), descriptors());
         for _ in 0..5 {
@@ -139,7 +126,7 @@ fn a_start_that_fails_leaves_nothing() {
 
 #[test]
 fn a_read_begins_no_thread() {
-    alone("a_read_begins_no_thread", || {
+    alone("lifecycle::a_read_begins_no_thread", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
         let before = (threads(), descriptors());
@@ -151,7 +138,7 @@ fn a_read_begins_no_thread() {
 
 #[test]
 fn cancelling_the_users_token_stops_everything() {
-    alone("cancelling_the_users_token_stops_everything", || {
+    alone("lifecycle::cancelling_the_users_token_stops_everything", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
         let token = tokio_util::sync::CancellationToken::new();
@@ -171,7 +158,7 @@ fn cancelling_the_users_token_stops_everything() {
 
 #[test]
 fn a_start_that_is_cancelled_leaves_nothing() {
-    alone("a_start_that_is_cancelled_leaves_nothing", || {
+    alone("lifecycle::a_start_that_is_cancelled_leaves_nothing", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
         let (threads_before, descriptors_before) = (threads(), descriptors());
@@ -191,7 +178,7 @@ fn a_start_that_is_cancelled_leaves_nothing() {
 
 #[test]
 fn a_shutdown_beside_another_configuration_gives_its_watches_back() {
-    alone("a_shutdown_beside_another_configuration_gives_its_watches_back", || {
+    alone("lifecycle::a_shutdown_beside_another_configuration_gives_its_watches_back", || {
         let dir = Dir::new();
         dir.file("app.toml", &pair(1));
         let stays = start(&dir);
@@ -211,7 +198,7 @@ fn a_shutdown_beside_another_configuration_gives_its_watches_back() {
 
 #[test]
 fn when_shutdown_returns_the_threads_are_gone() {
-    alone("when_shutdown_returns_the_threads_are_gone", || {
+    alone("lifecycle::when_shutdown_returns_the_threads_are_gone", || {
         let dir = Dir::new();
         dir.file("app.toml", &pair(1));
         let before = threads();

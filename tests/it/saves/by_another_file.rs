@@ -1,7 +1,11 @@
 //! Writers that put another file in place, by a rename or after removing the old one.
 
 use super::{in_force, saved_by, sh};
-use crate::support::{Dir, Pair, follow, pair, replace};
+use crate::support::{Dir, Pair, follow, left_out, pair, replace};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 #[test]
@@ -116,4 +120,69 @@ assert libc.renameat2(-100, b"conf/other", -100, b"conf/app.toml", 2) == 0
 PY"#;
         sh(dir, "python3", script)
     });
+}
+
+#[test]
+fn a_move_from_another_file_system_is_followed() {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+    saved_by(|_, path, text| {
+        let memory = Path::new("/dev/shm");
+        if device(memory).is_none() || device(memory) == device(path) {
+            left_out("a move from another file system", "there is no second one at /dev/shm");
+            return false;
+        }
+        let there = tempfile::tempdir_in(memory).expect("a directory in memory");
+        fs::write(there.path().join("app.toml"), text).expect("a write");
+        let conf = path.parent().expect("a parent");
+        sh(conf, "mv", &format!("mv '{}/app.toml' app.toml", there.path().display()))
+    });
+}
+
+#[test]
+fn a_deployment_that_writes_beside_sets_the_mode_and_renames_is_followed() {
+    saved_by(|_, path, text| {
+        let beside = path.with_file_name(".deploy_tmpq1w2");
+        fs::write(&beside, text).expect("a write");
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).expect("a mode");
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o644)).expect("a mode");
+        fs::rename(beside, path).expect("a rename");
+        true
+    });
+}
+
+#[test]
+fn a_directory_that_is_replaced_by_another_is_followed() {
+    saved_by(|dir, path, text| {
+        let conf = path.parent().expect("a parent");
+        fs::create_dir(dir.join("next")).expect("a directory");
+        fs::write(dir.join("next/app.toml"), text).expect("a write");
+        fs::rename(conf, dir.join("old")).expect("moved away");
+        fs::rename(dir.join("next"), conf).expect("put in its place");
+        fs::remove_dir_all(dir.join("old")).expect("removed");
+        true
+    });
+}
+
+/// Only the bytes differ, and the time of the change that nobody can set.
+#[test]
+fn a_save_that_keeps_size_and_time_is_followed() {
+    let dir = Dir::new();
+    let path = dir.file("app.toml", &pair(20));
+    let then = fs::metadata(&path).expect("a file").modified().expect("a time");
+    let (config, mut events) = follow::<Pair>(&path);
+    for n in 21..25 {
+        assert_eq!(pair(n).len(), pair(20).len(), "the same size");
+        let beside = dir.file("beside", &pair(n));
+        let written = if n % 2 == 0 { &beside } else { &path };
+        let mut file = fs::File::options().write(true).open(written).expect("opened");
+        file.write_all(pair(n).as_bytes()).expect("a write");
+        file.set_modified(then).expect("a time");
+        drop(file);
+        if *written == beside {
+            fs::rename(beside, &path).expect("a rename");
+        }
+        in_force(&config, &mut events, n);
+        assert_eq!(fs::metadata(&path).expect("a file").modified().expect("a time"), then);
+    }
 }

@@ -1,7 +1,7 @@
 //! Writers that keep the file and change what is in it.
 
 use super::{in_force, saved_by, sh};
-use crate::support::{Dir, Pair, applied, follow, pair};
+use crate::support::{Dir, Pair, applied, follow, left_out, pair, replace};
 use std::io::Write;
 use std::time::Duration;
 
@@ -107,5 +107,23 @@ fn constant_writing_starves_nobody() {
         if config.load().a == 79 && last.version() == config.version() {
             break;
         }
+    }
+}
+
+#[test]
+fn a_file_in_memory_is_followed_in_place_and_by_rename() {
+    let Ok(memory) = tempfile::tempdir_in("/dev/shm") else {
+        return left_out("a file in memory", "there is no /dev/shm");
+    };
+    let path = memory.path().join("app.toml");
+    std::fs::write(&path, pair(1)).expect("a write");
+    let (config, mut events) = follow::<Pair>(&path);
+    for n in 2..6 {
+        if n % 2 == 0 {
+            std::fs::write(&path, pair(n)).expect("a write");
+        } else {
+            replace(&path, &pair(n));
+        }
+        in_force(&config, &mut events, n);
     }
 }

@@ -86,3 +86,50 @@ fn a_release_directory_that_is_swapped_by_a_link_is_followed() {
         in_force(&config, &mut events, n);
     }
 }
+
+#[test]
+fn a_link_in_the_middle_of_a_chain_that_is_turned_elsewhere_is_followed() {
+    let dir = Dir::new();
+    let link = |to: &str, name: &str| {
+        let tmp = dir.path().join("tmp");
+        std::os::unix::fs::symlink(to, &tmp).expect("a link");
+        std::fs::create_dir_all(dir.path().join(name).parent().expect("a parent")).expect("a directory");
+        std::fs::rename(tmp, dir.path().join(name)).expect("a rename");
+    };
+    for n in 1..5 {
+        dir.file(&format!("real{n}/app.toml"), &pair(n));
+    }
+    link("../b/app.toml", "a/app.toml");
+    link("../real1/app.toml", "b/app.toml");
+    let config = Hot::<Pair>::builder()
+        .poll(Duration::ZERO)
+        .source(File::new(dir.path().join("a/app.toml")))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    for n in 2..5 {
+        link(&format!("../real{n}/app.toml"), "b/app.toml");
+        in_force(&config, &mut events, n);
+    }
+    std::fs::write(dir.path().join("real4/app.toml"), pair(5)).expect("a write");
+    in_force(&config, &mut events, 5);
+}
+
+#[test]
+fn a_path_with_dots_and_through_a_linked_parent_is_followed() {
+    let dir = Dir::new();
+    dir.file("real/conf/app.toml", &pair(1));
+    dir.file("real/other/x", "");
+    std::os::unix::fs::symlink("real", dir.path().join("linked")).expect("a link");
+    let path = dir.path().join("./linked/other/../conf/./app.toml");
+    let config = Hot::<Pair>::builder()
+        .poll(Duration::ZERO)
+        .source(File::new(&path))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    replace(&dir.path().join("real/conf/app.toml"), &pair(2));
+    in_force(&config, &mut events, 2);
+    std::fs::write(&path, pair(3)).expect("a write");
+    in_force(&config, &mut events, 3);
+}

@@ -7,9 +7,11 @@ mod by_another_file;
 mod editors;
 mod in_place;
 mod links;
+#[cfg(target_os = "linux")]
+mod mounts;
 mod no_change;
 
-use crate::support::{Dir, Pair, QUIET, applied, drain, follow, pair};
+use crate::support::{Dir, Pair, QUIET, applied, drain, follow, left_out, pair};
 use hotconf::{Events, Hot};
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +20,7 @@ use std::process::Command;
 fn sh(dir: &Path, needs: &str, script: &str) -> bool {
     let there = Command::new("sh").args(["-c", &format!("command -v {needs} >/dev/null")]).status();
     if !there.expect("sh runs").success() {
-        eprintln!("{needs} is not installed: this style is left out");
+        left_out(script, &format!("`{needs}` is not installed"));
         return false;
     }
     let status = Command::new("sh").arg("-ec").arg(script).current_dir(dir).status().expect("sh runs");
