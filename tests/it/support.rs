@@ -66,9 +66,9 @@ pub(crate) fn follow<T: HotConf>(path: &Path) -> (Hot<T>, Events) {
     (config, events)
 }
 
-/// Waits for the first event that `wanted` takes; panics after five seconds with what came instead.
+/// Waits for the first event that `wanted` takes; panics after ten seconds with what came instead.
 pub(crate) fn wait_for(events: &mut Events, what: &str, wanted: impl Fn(&Event) -> bool) -> Event {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(10);
     let mut seen = Vec::new();
     loop {
         let rest = end.saturating_duration_since(Instant::now());
@@ -76,7 +76,7 @@ pub(crate) fn wait_for(events: &mut Events, what: &str, wanted: impl Fn(&Event) 
             Some(Some(event)) if wanted(&event) => return event,
             Some(Some(event)) => seen.push(event.to_string()),
             Some(None) => panic!("ended before {what}; saw {seen:#?}"),
-            None => panic!("no {what} within five seconds; saw {seen:#?}"),
+            None => panic!("no {what} within ten seconds; saw {seen:#?}"),
         }
     }
 }

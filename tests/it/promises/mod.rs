@@ -4,6 +4,7 @@ mod bounded;
 mod isolated;
 mod last_good;
 mod off;
+mod reads;
 mod secret;
 mod told;
 mod valid;
