@@ -5,8 +5,11 @@ mod describe;
 mod errors;
 mod events;
 mod hostile;
+#[cfg(unix)]
+mod in_its_place;
 mod layers;
 mod lifecycle;
+mod limits;
 mod load;
 #[cfg(unix)]
 mod probe;
@@ -20,3 +23,5 @@ mod shutdown;
 mod structure;
 mod support;
 mod updates;
+#[cfg(target_os = "linux")]
+mod watching;
