@@ -4,6 +4,7 @@
 use crate::support::{Dir, Pair, alone, pair, replace};
 use hotconf::{File, Hot};
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 fn count(folder: &str) -> usize {
@@ -215,6 +216,74 @@ fn when_shutdown_returns_the_threads_are_gone() {
                 other.join().expect("no panic").expect("calm");
             }
             until("nothing left", || threads() == before);
+        }
+    });
+}
+
+/// The child of a fork has the memory and no thread: what it had it keeps, and what it starts itself is its own.
+#[test]
+fn after_a_fork_the_child_reads_what_it_had_and_starts_its_own() {
+    alone("lifecycle::after_a_fork_the_child_reads_what_it_had_and_starts_its_own", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let inherited = start(&dir);
+        match fork::fork().expect("a child") {
+            fork::Fork::Child => {
+                // A panic must not run on into the harness, of which there are two now.
+                let own = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                    assert_eq!((inherited.load().a, threads()), (1, 1));
+                    let config = start(&dir);
+                    replace(&path, &pair(2));
+                    until("followed by its own", || config.load().a == 2);
+                    assert_eq!(inherited.load().a, 1, "nothing follows what it inherited");
+                    config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+                }));
+                std::process::exit(i32::from(own.is_err()));
+            }
+            fork::Fork::Parent(child) => {
+                until("the parent follows too", || inherited.load().a == 2);
+                assert_eq!(fork::waitpid(child).expect("it ends"), 0, "the child's own assertions");
+            }
+        }
+    });
+}
+
+/// Times that the threads of this process were taken off the processor, by their own will or not.
+fn switches() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux").flatten();
+    let of = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(path.join("status")).unwrap_or_default();
+        let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
+        lines.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum::<u64>()
+    };
+    tasks.map(|task| of(task.path())).sum()
+}
+
+/// Wall time: that nothing happens in a while is what is tested.
+#[test]
+fn idle_or_waiting_for_a_directory_that_is_missing_nothing_runs() {
+    use hotconf::SourceExt;
+    alone("lifecycle::idle_or_waiting_for_a_directory_that_is_missing_nothing_runs", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let missing = dir.path().join("not/there/yet.toml");
+        let follow = |poll| {
+            Hot::<Pair>::builder()
+                .poll(poll)
+                .source(File::new(&path))
+                .source(File::new(&missing).optional())
+                .blocking_start()
+                .expect("loaded")
+        };
+        for (poll, most) in [(Duration::ZERO, 5), (Duration::from_secs(2), 25)] {
+            let config = follow(poll);
+            // What the start left behind: workers that wait for more end after ten seconds without work.
+            std::thread::sleep(Duration::from_millis(500));
+            let before = switches();
+            std::thread::sleep(Duration::from_secs(2));
+            let switched = switches() - before;
+            assert!(switched <= most, "{switched} times in 2 s with a poll of {poll:?}");
+            config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
         }
     });
 }

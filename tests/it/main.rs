@@ -14,6 +14,7 @@ mod load;
 #[cfg(unix)]
 mod probe;
 mod promises;
+mod races;
 mod restart;
 mod runtimes;
 mod saves;

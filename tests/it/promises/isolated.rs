@@ -144,3 +144,19 @@ fn a_check_that_hangs_delays_no_other_configuration() {
     drop(release);
     until("applied in the end", || config.load().n == 2);
 }
+
+/// A long document keeps a worker busy for a second or more, and nobody else waits for it.
+#[test]
+fn a_long_document_of_one_configuration_delays_no_other() {
+    let (big, big_handle) = by_hand::<Small>("n = 1");
+    let (other, handle) = by_hand::<Small>("n = 1");
+    let before = big.status().counters;
+    big_handle.set(format!("n = 2\nunknown = [{}]", "0,".repeat(900_000)));
+    // The engine takes what was set in this order.
+    for n in 2..5 {
+        handle.set(format!("n = {n}"));
+        assert_eq!(other.blocking_reload().expect("good"), n);
+    }
+    assert_eq!(big.status().counters.documents, before.documents, "it is still being read");
+    assert_eq!(big.blocking_reload().expect("it is read in the end"), 2);
+}

@@ -2,7 +2,7 @@
 
 use crate::support::{Dir, Small, applied, drain, follow, rejected, replace, wait_for};
 use hotconf::{Event, File, Hot, Inline, SourceState};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_refused_edit_names_file_line_and_column_and_what_stays() {
@@ -88,4 +88,49 @@ fn one_broken_file_does_not_block_another_source() {
     handle.set("other = 2");
     assert_eq!(applied(&mut events).paths(), ["other"]);
     assert_eq!(config.load().n, 5);
+}
+
+#[test]
+fn a_fragment_that_appears_changes_or_is_removed_is_a_change() {
+    let dir = Dir::new();
+    dir.file("conf.d/10-base.toml", "n = 1\nother = 1");
+    let config = Hot::<Small>::builder()
+        .source(File::dir(dir.path().join("conf.d")))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    let over = dir.file("conf.d/20-over.yaml", "n: 2");
+    assert_eq!(applied(&mut events).paths(), ["n"]);
+    dir.file("conf.d/.hidden.toml", "n = 9");
+    dir.file("conf.d/15-backup.toml~", "n = 9");
+    replace(&over, "n: 3");
+    assert_eq!(applied(&mut events).paths(), ["n"]);
+    replace(&over, "n: [");
+    rejected(&mut events);
+    assert_eq!(config.load().n, 3);
+    let begun = Instant::now();
+    std::fs::remove_file(&over).expect("removed");
+    applied(&mut events);
+    // Not before the quiet second: it might have come back.
+    assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
+    assert_eq!((config.load().n, config.version()), (1, 4));
+}
+
+#[test]
+fn a_key_that_an_upper_layer_gives_up_falls_back_to_the_lower_one() {
+    let dir = Dir::new();
+    let (low, high) = (dir.file("low.toml", "n = 1"), dir.file("high.toml", "n = 2\nother = 2"));
+    let config = Hot::<Small>::builder()
+        .source(File::new(&low))
+        .source(File::new(&high))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    replace(&high, "other = 2");
+    assert_eq!(applied(&mut events).paths(), ["n"]);
+    assert_eq!(config.load().n, 1);
+    assert!(config.origin(Small::FIELDS.n).to_string().contains("low.toml"));
+    replace(&low, "");
+    wait_for(&mut events, "loss", |e| matches!(e, Event::SourceDown(_)));
+    assert_eq!(config.load().n, 1, "an emptied file gives up nothing");
 }

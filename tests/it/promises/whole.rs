@@ -1,9 +1,9 @@
 //! 1. Whole: a snapshot holds one version of every field.
 
-use crate::support::{Dir, Pair, QUIET, Small, applied, by_hand, drain, pair, replace};
+use crate::support::{Dir, Pair, QUIET, Small, applied, by_hand, drain, pair, rejected, replace};
 use hotconf::{File, Hot};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 #[test]
@@ -69,4 +69,39 @@ fn a_snapshot_says_which_version_it_is_and_stays_as_it_was() {
     handle.set("n = 1");
     config.blocking_reload().expect("good");
     assert_eq!(config.snapshot().fingerprint(), before.fingerprint());
+}
+
+#[test]
+fn of_two_layers_that_change_together_none_applies_if_one_is_bad() {
+    let dir = Dir::new();
+    let (low, high) = (dir.file("low.toml", "n = 1"), dir.file("high.toml", "other = 1"));
+    let config = Hot::<Small>::builder()
+        .source(File::new(&low))
+        .source(File::new(&high))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    replace(&low, "n = 2");
+    replace(&high, "other = \"many\"");
+    rejected(&mut events);
+    assert!(drain(&mut events, QUIET).is_empty(), "told once, and nothing applied");
+    assert_eq!((config.load().n, config.load().other, config.version()), (1, 1, 1));
+    replace(&high, "other = 2");
+    assert_eq!(applied(&mut events).paths(), ["n", "other"]);
+}
+
+#[test]
+fn a_callback_sees_every_field_of_the_versions_that_it_is_told_of() {
+    let (config, handle) = by_hand::<Pair>(&pair(1));
+    let (told, heard) = mpsc::channel();
+    let _keep = config.on_change(Pair::FIELDS.b, move |change| {
+        let (before, after) = (change.before(), change.after());
+        let whole = before.is_whole() && after.is_whole() && after.version() == change.version();
+        told.send((before.a, after.a, whole && after.b == *change.new())).expect("the test listens");
+    });
+    for n in 2..20 {
+        handle.set(pair(n));
+        config.blocking_reload().expect("good");
+        assert_eq!(heard.recv_timeout(Duration::from_secs(5)).expect("told"), (n - 1, n, true));
+    }
 }
