@@ -1,7 +1,7 @@
 //! What may stand in place of a followed file, put there while it is followed: told once, by what it is; what
 //! was in force stays, a stop waits for nothing, and the next good file is followed.
 
-use crate::support::{Dir, QUIET, Small, alone_under, applied, drain, follow, replace, wait_for};
+use crate::support::{Dir, QUIET, Small, alone_under, applied, drain, follow, replace, until, wait_for};
 use hotconf::{Event, File, Hot, SourceState};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,23 +15,20 @@ fn in_its_place(put: impl Fn(&Path), says: &str) {
     let dir = Dir::new();
     let path = dir.file("app.toml", "n = 1");
     let (config, mut events) = follow::<Small>(&path);
-    for n in 2..4 {
-        fs::remove_file(&path).expect("removed");
-        put(&path);
-        let down = wait_for(&mut events, says, |e| matches!(e, Event::SourceDown(_))).to_string();
-        assert!(down.contains(says) && down.contains("app.toml"), "{down}");
-        let again = drain(&mut events, QUIET);
-        assert!(again.is_empty(), "told once: {again:#?}");
-        assert_eq!((config.load().n, config.status().sources[0].state), (n - 1, SourceState::Down));
-        assert!(config.blocking_reload().expect_err("it cannot be read").to_string().contains(says));
-        if path.is_dir() {
-            fs::remove_dir(&path).expect("an empty directory");
-        }
-        replace(&path, &format!("n = {n}"));
-        assert_eq!(applied(&mut events).version(), n);
-        drain(&mut events, QUIET);
-        assert!(config.status().is_healthy());
+    fs::remove_file(&path).expect("removed");
+    put(&path);
+    let down = wait_for(&mut events, says, |e| matches!(e, Event::SourceDown(_))).to_string();
+    assert!(down.contains(says) && down.contains("app.toml"), "{down}");
+    let again = drain(&mut events, QUIET);
+    assert!(again.is_empty(), "told once: {again:#?}");
+    assert_eq!((config.load().n, config.status().sources[0].state), (1, SourceState::Down));
+    assert!(config.blocking_reload().expect_err("it cannot be read").to_string().contains(says));
+    if path.is_dir() {
+        fs::remove_dir(&path).expect("an empty directory");
     }
+    replace(&path, "n = 2");
+    assert_eq!(applied(&mut events).version(), 2);
+    until("well again", || config.status().is_healthy());
     fs::remove_file(&path).expect("removed");
     put(&path);
     let begun = Instant::now();

@@ -1,4 +1,6 @@
 //! The ten promises, each with tests that fail without it.
+//!
+//! 10, Portable, is in `runtimes` (tasks, threads, neither) and in `lifecycle` (two threads for all).
 
 mod bounded;
 mod isolated;

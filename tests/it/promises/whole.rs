@@ -2,6 +2,7 @@
 
 use crate::support::{Dir, Pair, QUIET, Small, applied, by_hand, drain, pair, rejected, replace};
 use hotconf::{File, Hot};
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -69,6 +70,27 @@ fn a_snapshot_says_which_version_it_is_and_stays_as_it_was() {
     handle.set("n = 1");
     config.blocking_reload().expect("good");
     assert_eq!(config.snapshot().fingerprint(), before.fingerprint());
+}
+
+/// The pause of the writer is the case: what is saved meanwhile waits for it, 300 ms at most.
+#[test]
+fn a_file_that_is_saved_while_another_is_being_written_comes_in_one_version_with_it() {
+    let dir = Dir::new();
+    let (low, high) = (dir.file("low.toml", "n = 1"), dir.file("high.toml", "other = 1"));
+    let config = Hot::<Small>::builder()
+        .source(File::new(&low))
+        .source(File::new(&high))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    let mut writer = std::fs::File::create(&high).expect("a file");
+    writer.write_all(b"other = 2").expect("a write");
+    replace(&low, "n = 2");
+    std::thread::sleep(Duration::from_millis(120));
+    writer.write_all(b"2").expect("a write");
+    drop(writer);
+    assert_eq!(applied(&mut events).paths(), ["n", "other"]);
+    assert_eq!((config.load().other, config.version()), (22, 2));
 }
 
 #[test]
