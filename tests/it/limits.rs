@@ -81,9 +81,10 @@ fn a_document_that_is_too_deep_is_refused_in_every_format() {
 }
 
 #[test]
-fn a_document_of_too_many_keys_is_refused_in_every_format() {
+fn a_document_of_too_many_keys_is_refused() {
+    // In YAML it takes an alias to get there in a moment: see the next test.
     let many = format!("[{}0]", "0,".repeat(1_000_001));
-    for format in FORMATS {
+    for format in [Format::Toml, Format::Json] {
         let (config, handle) = live(format);
         refused(&config, &handle, format, with(format, "wide", &many), "at most 1000000 keys");
     }
@@ -159,7 +160,7 @@ fn a_file_of_a_hundred_megabytes_is_refused_without_being_read_and_recovered_fro
                     && told.to_string().contains("app.toml"),
                 "{told}"
             );
-            assert!(resident() < before + 40_000, "{before} KiB, then {} KiB", resident());
+            assert!(resident() < before + 10_000, "{before} KiB, then {} KiB", resident());
             assert_eq!(config.load().n, 1);
             replace(&path, "n = 2");
             assert_eq!(applied(&mut events).version(), 2);

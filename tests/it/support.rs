@@ -3,6 +3,7 @@
 use hotconf::{Event, Events, File, Hot, HotConf, Inline, InlineHandle};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 /// After so long without a word, none comes.
@@ -125,6 +126,31 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     while !holds() {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Where a test holds up who comes by: it says that it came, and waits until it is let go.
+pub(crate) struct Held(Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>);
+
+impl Held {
+    pub(crate) const fn nobody() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// The next that comes is held: a receiver that hears of it, and the sender that lets it go.
+    pub(crate) fn next(&self) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let ((came, comes), (go, goes)) = (mpsc::channel(), mpsc::channel());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((came, goes));
+        (comes, go)
+    }
+
+    /// Where whoever comes by may be held.
+    pub(crate) fn pass(&self) {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((came, goes)) = held {
+            let _ = came.send(());
+            let _ = goes.recv();
+        }
     }
 }
 

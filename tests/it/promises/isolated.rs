@@ -1,6 +1,6 @@
 //! 6. Isolated: what a callback does is its own affair.
 
-use crate::support::{QUIET, Small, by_hand, drain, until, wait_for};
+use crate::support::{QUIET, Small, alone, by_hand, drain, until, wait_for};
 use hotconf::{Event, HotConf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -66,9 +66,15 @@ fn a_callback_may_reload_subscribe_and_drop_from_inside() {
     }
 }
 
-/// Wall time: that the report comes after five seconds, and not before, is what is tested.
+/// Wall time: that the report comes after five seconds, and not before, is what is tested. In a process of its
+/// own, since all configurations of one share their workers.
 #[test]
 fn fifteen_callbacks_that_hang_delay_nobody_and_each_is_reported_after_five_seconds() {
+    let name = "promises::isolated::fifteen_callbacks_that_hang_delay_nobody_and_each_is_reported_after_five_seconds";
+    alone(name, fifteen_callbacks_that_hang);
+}
+
+fn fifteen_callbacks_that_hang() {
     let (config, handle) = by_hand::<Small>("n = 1");
     let mut events = config.events();
     let (release, held) = mpsc::channel::<()>();

@@ -2,7 +2,9 @@
 //!
 //! The counting of threads, descriptors and watches is in `lifecycle`, the ways to stop in `shutdown`.
 
-use crate::support::{QUIET, Small, by_hand, drain};
+use crate::support::{Held, QUIET, Small, by_hand, drain};
+use hotconf::HotConf;
+use serde::Deserialize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -53,4 +55,48 @@ fn a_callback_may_shut_its_own_configuration_down() {
     // The reload may be cut short by the shutdown that it causes.
     let _ = config.blocking_reload();
     assert!(finished.recv_timeout(Duration::from_secs(4)).expect("not a deadlock"));
+}
+
+static COMPARE: Held = Held::nobody();
+
+#[derive(Clone, Debug, HotConf)]
+struct App {
+    leaf: Leaf,
+}
+
+/// A leaf whose comparison with another one a test can hold up.
+#[derive(Clone, Debug, Deserialize)]
+struct Leaf(u32);
+
+impl PartialEq for Leaf {
+    fn eq(&self, other: &Self) -> bool {
+        if self.0 != other.0 {
+            COMPARE.pass();
+        }
+        self.0 == other.0
+    }
+}
+
+/// The narrowest place: the worker has taken the change up, and is about to call.
+#[test]
+fn a_subscription_that_is_dropped_right_before_a_call_is_not_called() {
+    let (config, handle) = by_hand::<App>("leaf = 1");
+    let (first_came, first_comes) = mpsc::channel();
+    let (go, goes) = mpsc::channel::<()>();
+    let subscription = config.on_change(App::FIELDS.leaf, move |change| {
+        first_came.send(change.new().0).expect("the test listens");
+        let _ = goes.recv();
+    });
+    handle.set("leaf = 2");
+    config.blocking_reload().expect("good");
+    assert_eq!(first_comes.recv_timeout(Duration::from_secs(5)), Ok(2));
+    handle.set("leaf = 3");
+    config.blocking_reload().expect("good");
+    let (compares, release) = COMPARE.next();
+    drop(go);
+    compares.recv_timeout(Duration::from_secs(5)).expect("the next change is taken up");
+    drop(subscription);
+    drop(release);
+    let last = first_comes.recv_timeout(Duration::from_secs(5));
+    assert_eq!(last, Err(mpsc::RecvTimeoutError::Disconnected), "the closure is dropped uncalled");
 }

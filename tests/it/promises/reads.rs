@@ -1,13 +1,13 @@
 //! 9. Never blocks readers: a read takes no lock and allocates nothing, whatever writers do.
 
-use crate::support::{Pair, Small, by_hand, pair, until};
+use crate::support::{Held, Pair, Small, by_hand, pair, until};
 use allocation_counter::measure;
 use hotconf::{BoxFuture, Context, Format, Hot, HotConf, Inline, InlineHandle, Source, SourceError, Update};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// Sets new versions as fast as they are taken, until the guard drops.
@@ -94,30 +94,6 @@ fn reads_go_on<T: HotConf>(config: &Hot<T>, what: &str) {
         done.send(()).expect("the test waits");
     });
     finished.recv_timeout(Duration::from_secs(5)).unwrap_or_else(|_| panic!("a reader waits while {what}"));
-}
-
-/// Where a test holds up who comes by: it says that it came, and waits until it is let go.
-struct Held(Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>);
-
-impl Held {
-    const fn nobody() -> Self {
-        Self(Mutex::new(None))
-    }
-
-    /// The next that comes is held: a receiver that hears of it, and the sender that lets it go.
-    fn next(&self) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
-        let ((came, comes), (go, goes)) = (mpsc::channel(), mpsc::channel());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((came, goes));
-        (comes, go)
-    }
-
-    fn pass(&self) {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((came, goes)) = held {
-            let _ = came.send(());
-            let _ = goes.recv();
-        }
-    }
 }
 
 static CHECK: Held = Held::nobody();

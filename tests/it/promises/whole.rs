@@ -50,11 +50,17 @@ fn two_files_renamed_one_after_the_other_come_in_one_version() {
         .blocking_start()
         .expect("loaded");
     let mut events = config.events();
-    replace(&low, "n = 1\nother = 2");
-    std::thread::sleep(Duration::from_millis(5));
-    replace(&high, "n = 2");
-    assert_eq!(applied(&mut events).paths(), ["n", "other"]);
-    assert!(drain(&mut events, QUIET).is_empty());
+    // On a machine that has much else to do the second rename may come too late: not every time.
+    let together = (2..12).any(|n| {
+        replace(&low, &format!("n = 1\nother = {n}"));
+        std::thread::sleep(Duration::from_millis(5));
+        replace(&high, &format!("n = {n}"));
+        let first = applied(&mut events).paths() == ["n", "other"];
+        let more = drain(&mut events, QUIET);
+        assert_eq!((config.load().n, config.load().other), (n, n));
+        first && more.is_empty()
+    });
+    assert!(together);
 }
 
 #[test]
