@@ -122,6 +122,9 @@ impl<T: HotConf> Builder<T> {
     }
 
     /// How long the first answer of every source may take. Default 10 s.
+    ///
+    /// A source that has not answered by then fails the start, which names it; the start goes on without one
+    /// that is [`optional`](crate::SourceExt::optional).
     pub fn startup_deadline(mut self, deadline: Duration) -> Self {
         self.startup = deadline;
         self

@@ -49,7 +49,7 @@
 //! | layer | the documents of all sources into one tree; *later sources override earlier ones* |
 //! | load | tree → your type, through the derive: every problem in one pass |
 //! | diff | which fields moved, typed |
-//! | control | accepts or sets aside; pure |
+//! | control | accepts or sets aside, what waits, what is told; `(input, now)` to effects; pure |
 //! | publish | one atomic swap; readers take no lock |
 //! | subscribe | tells exactly those whose field moved |
 //! | observe | events, status, tracing |

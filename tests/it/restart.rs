@@ -209,3 +209,62 @@ fn a_change_that_the_running_restart_fields_do_not_allow_waits_as_a_whole() {
     assert_eq!((change.old.as_deref(), change.new.as_deref()), (Some("4"), Some("3")));
     assert!(config.pending().is_empty());
 }
+
+/// What runs and where it is from, of a text.
+fn after(config: &Hot<App>, handle: &InlineHandle, text: &str) -> App {
+    handle.set(text);
+    config.blocking_reload().unwrap();
+    App::clone(&config.load())
+}
+
+#[test]
+fn a_variant_that_goes_and_returns_has_the_value_that_it_had() {
+    let (config, handle, _) = live("kind = { type = 'on', at = 1 }");
+    after(&config, &handle, OFF);
+    let now = after(&config, &handle, "kind = { type = 'on', at = 2, n = 5 }");
+    assert_eq!(now.kind, Kind::On { at: 1, n: 5 }, "as at the start");
+    assert_eq!(config.pending(), ["kind.at"]);
+    let origin = config.snapshot().explain_path("kind.at").unwrap().to_string();
+    assert!(origin.contains("kind.at"), "{origin}");
+
+    let (config, handle, _) = live(OFF);
+    after(&config, &handle, "kind = { type = 'on', at = 1 }");
+    after(&config, &handle, OFF);
+    after(&config, &handle, "kind = { type = 'more', port = 7 }");
+    after(&config, &handle, OFF);
+    let now = after(&config, &handle, "kind = { type = 'on', at = 2 }");
+    assert_eq!(now.kind, Kind::On { at: 1, n: 1 }, "as it was seen first");
+    let now = after(&config, &handle, "kind = { type = 'more', port = 8 }");
+    assert_eq!(now.kind, Kind::More(Listener { port: 7, backlog: 1 }));
+    assert_eq!(config.pending(), ["kind.port"]);
+}
+
+#[test]
+fn an_optional_section_that_goes_and_returns_has_the_value_that_it_had() {
+    let (config, handle, _) = live(OFF);
+    let port = |app: &App| app.maybe.as_ref().map(|maybe| (maybe.port, maybe.backlog));
+    assert_eq!(
+        port(&after(&config, &handle, &format!("{OFF}maybe.port = 3"))),
+        Some((3, 1)),
+        "its first value"
+    );
+    assert_eq!(port(&after(&config, &handle, OFF)), None);
+    let text = format!("{OFF}maybe = {{ port = 4, backlog = 2 }}");
+    assert_eq!(port(&after(&config, &handle, &text)), Some((3, 2)));
+    assert_eq!(config.pending(), ["maybe.port"]);
+    assert_eq!(config.origin(App::FIELDS.maybe.port).to_string(), "app.toml:2:14", "where what runs was set");
+}
+
+#[test]
+fn an_entry_that_was_there_at_the_start_has_its_value_though_it_was_away() {
+    let (config, handle, _) = live(&format!("{OFF}listeners.a.port = 1"));
+    let ports = |app: &App| app.listeners.values().map(|listener| listener.port).collect::<Vec<_>>();
+    assert_eq!(ports(&after(&config, &handle, OFF)), [0_u16; 0]);
+    assert_eq!(ports(&after(&config, &handle, &format!("{OFF}listeners.a.port = 2"))), [1]);
+    // Of one that appeared later the first value stays as long as it is there.
+    let both = |b: u16| format!("{OFF}listeners = {{ a = {{ port = 2 }}, b = {{ port = {b} }} }}");
+    assert_eq!(ports(&after(&config, &handle, &both(3))), [1, 3]);
+    assert_eq!(ports(&after(&config, &handle, &both(4))), [1, 3]);
+    after(&config, &handle, OFF);
+    assert_eq!(ports(&after(&config, &handle, &both(4))), [1, 4], "removed and added anew, it is another");
+}

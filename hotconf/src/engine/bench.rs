@@ -1,7 +1,7 @@
 //! A reload on the calling thread, for the benches: merge, load, compare, swap.
 
+use super::first::first_snapshot;
 use super::judge::{self, Base, Refused};
-use super::launch::first_snapshot;
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
 use crate::publish::{Core, Meta, Scope, Snapshot, Version};
@@ -23,14 +23,12 @@ impl<T: HotConf> Bench<T> {
         let first = judge::first::<T>(stack(&layers), Policy::default());
         let candidate = first.unwrap_or_else(|refused| refuse(&refused));
         let (running, _) = first_snapshot(candidate);
-        let base =
-            Base { desired: None, tree: running.0.meta.tree.clone(), running: running.clone(), start: None };
-        Self { layers, base, core: Core::new(running) }
+        Self { layers, base: Base::first(running.clone()), core: Core::new(running) }
     }
 
     pub(crate) fn reload(&mut self, layer: usize, update: Update) -> usize {
         self.layers[layer] = update.into_docs();
-        let candidate = judge::judge(&self.base, stack(&self.layers), Policy::default())
+        let (candidate, _) = judge::judge(&self.base, stack(&self.layers), Policy::default())
             .unwrap_or_else(|refused| refuse(&refused));
         let before = &self.base.running.0.meta;
         let meta = Arc::new(Meta {
@@ -46,7 +44,7 @@ impl<T: HotConf> Bench<T> {
         let version = Version { value: *candidate.desired, meta, scope: Scope::default() };
         let running = Snapshot(Arc::new(version));
         self.core.install(&running, candidate.moved.as_slice());
-        self.base = Base { desired: None, tree: candidate.tree, running, start: None };
+        self.base = self.base.next(None, candidate.tree, running);
         candidate.moved.as_slice().len()
     }
 
@@ -64,5 +62,5 @@ fn stack(layers: &[Vec<Layered>]) -> Stack {
 }
 
 fn refuse<R>(refused: &Refused) -> R {
-    panic!("a bench loads what is valid: {:?}", refused.problems)
+    panic!("a bench loads what is valid: {:?}", refused.refusal.problems)
 }

@@ -2,25 +2,36 @@
 //!
 //! One thread, `hotconf`, serves all configurations of the process. It runs a current-thread runtime
 //! that nobody else sees: a task per source that pulls it ([`pull`]), a task per configuration that
-//! drives it ([`driver`]). Code of the user runs on [`workers`]; file events come from [`watcher`].
-//! The thread begins with the first configuration and ends with the last.
+//! drives it ([`driver`]): it tells control what happens, has candidates judged ([`judge`]) in the right
+//! place ([`loading`]), and does what control says ([`install`]). [`launch`] brings all that to life and sees
+//! it end, [`first`] is the first load, [`once`] a load without any of it. Code of the user runs on
+//! [`workers`]; file events come from [`watcher`]. The thread begins with the first configuration and ends
+//! with the last.
 
 mod alarm;
 mod bench;
 mod driver;
+mod first;
+mod held;
 mod install;
 mod judge;
 mod launch;
+mod loading;
+mod once;
+mod plan;
 mod pull;
 mod race;
+mod reloads;
 mod remote;
 mod services;
 mod teller;
+mod told;
 pub(crate) mod watcher;
 pub(crate) mod workers;
 
 pub(crate) use bench::Bench;
-pub(crate) use launch::{Setup, Started, launch, read_once};
+pub(crate) use launch::{Setup, Started, launch};
+pub(crate) use once::read_once;
 pub(crate) use remote::Remote;
 pub(crate) use services::{EngineServices, OneShot};
 

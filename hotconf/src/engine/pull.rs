@@ -1,5 +1,6 @@
 //! One task per source: pulls it, hands on what it brings, and tells it what became of that.
 
+use super::held::Held;
 use super::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
 use std::sync::atomic::Ordering;
@@ -84,6 +85,7 @@ async fn run(
     let mut answered = false;
     let mut last_failure: Option<String> = None;
     let mut pause = Pause::default();
+    let mut held = Held::default();
     loop {
         let waits = source.is_live() || !answered || ticket.is_some();
         let rest_until = pause.until.filter(|_| ticket.is_none());
@@ -96,7 +98,7 @@ async fn run(
             if let Some(at) = rest_until {
                 cx.sleep_until(at).await;
             }
-            source.next(&cx).await
+            held.watched(&cx, source.next(&cx)).await
         };
         let Some(first) = token.run_until_cancelled(race(orders.recv(), answer)).await else { return };
         let result = match first {

@@ -6,6 +6,7 @@ use crate::source::{BoxFuture, Inbox, Services, WatchFailure, Watching};
 use crate::sync::{later, lock};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// The services of a running engine.
@@ -78,7 +79,10 @@ fn next_beat(began: Instant, now: Instant, every: Duration) -> Instant {
 }
 
 /// The services of `read()`: no thread, no watching; whoever waits, waits in place.
-pub(crate) struct OneShot;
+pub(crate) struct OneShot {
+    /// Until when a source is waited for.
+    pub(crate) deadline: Instant,
+}
 
 impl Services for OneShot {
     fn now(&self) -> Instant {
@@ -86,8 +90,19 @@ impl Services for OneShot {
     }
 
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
-        // Polled by the calling thread alone, which has nothing else to do until then.
-        Box::pin(async move { std::thread::sleep(at.saturating_duration_since(Instant::now())) })
+        let deadline = self.deadline;
+        // Polled by the calling thread alone, which has nothing else to do until then; but it looks at the
+        // deadline, so it gets a turn after each sleep, and none goes on beyond it.
+        let mut slept = false;
+        Box::pin(std::future::poll_fn(move |cx| {
+            if slept {
+                return Poll::Ready(());
+            }
+            std::thread::sleep(at.min(deadline).saturating_duration_since(Instant::now()));
+            slept = at <= deadline;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
     }
 
     fn watch(&self, _: &[PathBuf], _: &Arc<Inbox>) -> (Watching, Vec<WatchFailure>) {

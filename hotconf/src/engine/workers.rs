@@ -70,6 +70,8 @@ struct State {
     stopped: bool,
     /// Threads that have left their loop and are about to be gone.
     leaving: Vec<JoinHandle<()>>,
+    /// Threads whose job waits for the end of the pool: nobody waits for them.
+    spared: Vec<ThreadId>,
 }
 
 #[derive(Default)]
@@ -210,15 +212,22 @@ impl Workers {
         lock(&self.0.state).threads.len()
     }
 
-    /// Blocks until no thread is left, the calling one excepted; `false` where the deadline came first.
+    /// While the guard lives, nobody waits for the calling thread, if it is one of the pool's.
+    pub(crate) fn spare_this_thread(&self) -> Spared {
+        let id = thread::current().id();
+        lock(&self.0.state).spared.push(id);
+        self.0.ended.notify_all();
+        Spared { pool: self.0.clone(), id }
+    }
+
+    /// Blocks until no thread is left, the calling one and those spared excepted; `false` where the deadline came first.
     /// Only of use after [`shutdown`](Self::shutdown).
     pub(crate) fn wait_ended(&self, deadline: Instant) -> bool {
         let own = thread::current().id();
         let mut state = lock(&self.0.state);
         loop {
-            let inside =
-                state.threads.values().any(|t| t.is(own)) || state.leaving.iter().any(|h| is(h, own));
-            if state.threads.len() <= usize::from(inside) {
+            let spared = |t: &Thread| t.is(own) || state.spared.iter().any(|id| t.is(*id));
+            if state.threads.values().all(spared) {
                 let leaving: Vec<_> = state.leaving.extract_if(.., |h| !is(h, own)).collect();
                 drop(state);
                 // They are past their last job: this takes as long as a thread needs to go.
@@ -245,11 +254,30 @@ impl Workers {
         match spawned {
             // The thread may have ended already; then the handle is all that is left of it.
             Ok(handle) => match state.threads.get_mut(&number) {
-                Some(thread) if thread.handle.is_none() => thread.handle = Some(handle),
+                Some(thread) if thread.handle.is_none() => {
+                    thread.handle = Some(handle);
+                    // It may be spared, which shows only now.
+                    self.0.ended.notify_all();
+                }
                 _ => state.leaving.push(handle),
             },
             // No thread to be had now: the work stays queued, and the next tick tries again.
             Err(_) => drop(state.threads.remove(&number)),
+        }
+    }
+}
+
+/// A thread that is not waited for: see [`Workers::spare_this_thread`].
+pub(crate) struct Spared {
+    pool: Arc<Shared>,
+    id: ThreadId,
+}
+
+impl Drop for Spared {
+    fn drop(&mut self) {
+        let mut state = lock(&self.pool.state);
+        if let Some(at) = state.spared.iter().position(|id| *id == self.id) {
+            state.spared.swap_remove(at);
         }
     }
 }
@@ -541,6 +569,21 @@ mod tests {
         }));
         heard(&rx);
         assert!(pool.wait_ended(Instant::now() + SOON));
+    }
+
+    #[test]
+    fn a_thread_whose_job_waits_for_the_end_is_not_waited_for() {
+        let pool = Workers::new();
+        let (inside, (tx, rx), (done, waits)) = (Arc::clone(&pool), channel(), channel::<()>());
+        pool.submit(Box::new(move || {
+            let _spared = inside.spare_this_thread();
+            tx.send(()).expect("the test listens");
+            let _ = waits.recv();
+        }));
+        heard(&rx);
+        pool.shutdown();
+        assert!(pool.wait_ended(Instant::now() + SOON), "though it runs");
+        drop(done);
     }
 
     /// Needs wall time: the engine's timer is what is tested.

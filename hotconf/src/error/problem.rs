@@ -2,6 +2,7 @@
 
 use crate::origin::Origin;
 use std::fmt;
+use std::sync::Arc;
 
 /// What sort of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +83,12 @@ impl Problem {
     pub(crate) fn at(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
+    }
+
+    /// Says whose it is, where it does not yet: a problem always does.
+    #[must_use]
+    pub(crate) fn of(self, source: &Arc<str>) -> Self {
+        if self.origin.is_some() { self } else { self.at(Origin::whole(source.clone())) }
     }
 
     /// What sort of thing is wrong.

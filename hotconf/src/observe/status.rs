@@ -40,7 +40,8 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// What the documents in force give cause to warn of.
     pub warnings: Vec<Warning>,
-    /// The refusal that stands: what a source holds now is not what is in force.
+    /// The newest refusal of what a source still holds: what it brought is not in force, whether or not the
+    /// source can be reached meanwhile.
     pub rejected: Option<Error>,
     /// What was done since the start.
     pub counters: Counters,
@@ -227,27 +228,6 @@ impl Board {
         lock(&self.state).rejected = rejected;
     }
 
-    /// Forgets the refusal that stood, once no source holds refused content any more.
-    pub(crate) fn clear_rejected_if_well(&self) {
-        let mut state = lock(&self.state);
-        if state.sources.iter().all(|s| s.state != SourceState::Refused) {
-            state.rejected = None;
-        }
-    }
-
-    /// Why a source is not well.
-    pub(crate) fn error_of(&self, source: usize) -> Option<Error> {
-        lock(&self.state).sources[source].error.clone()
-    }
-
-    /// Tells whether a source is known to be down for this very reason.
-    pub(crate) fn is_down_for(&self, source: usize, error: &Error) -> bool {
-        let state = lock(&self.state);
-        let source = &state.sources[source];
-        source.state == SourceState::Down
-            && source.error.as_ref().is_some_and(|known| known.says_the_same(error))
-    }
-
     pub(crate) fn stop(&self) {
         lock(&self.state).stopped = true;
     }
@@ -257,21 +237,14 @@ impl Board {
         lock(&self.state).sources[source].answered = Some(now);
     }
 
-    /// Sets a source's state; returns the one before. `since` moves only with the state.
-    pub(crate) fn set_source(
-        &self,
-        source: usize,
-        state: SourceState,
-        error: Option<Error>,
-        now: Instant,
-    ) -> SourceState {
+    /// Sets a source's state. `since` moves only with the state.
+    pub(crate) fn set_source(&self, source: usize, state: SourceState, error: Option<Error>, now: Instant) {
         let entry = &mut lock(&self.state).sources[source];
-        let before = std::mem::replace(&mut entry.state, state);
-        if before != state {
+        if entry.state != state {
             entry.since = now;
         }
+        entry.state = state;
         entry.error = error;
-        before
     }
 
     pub(crate) fn read(&self, version: u64, installed: SystemTime, now: Instant) -> Status {

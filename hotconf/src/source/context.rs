@@ -179,6 +179,8 @@ pub(crate) struct Activity {
     pub(crate) parses: AtomicU64,
     /// Changes are found by the content poll alone, because a watch could not be set.
     pub(crate) polling: AtomicBool,
+    /// It may be absent: a start goes on without it. Known from its first call on.
+    pub(crate) optional: AtomicBool,
     /// When the source was last looked at.
     checked: Mutex<Option<Instant>>,
 }
@@ -279,6 +281,7 @@ impl Context {
 
     /// The same for a source that may be absent.
     pub(crate) fn optional(&self) -> Self {
+        self.activity.optional.store(true, Ordering::Relaxed);
         Self { optional: true, ..self.clone() }
     }
 

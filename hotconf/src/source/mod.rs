@@ -76,6 +76,11 @@ pub trait Source: Send + 'static {
 
     /// The first call answers at once with everything; later calls wait for what follows.
     ///
+    /// It runs on the engine's one thread, which all configurations of the process share, so it must not
+    /// block: no blocking I/O, no lock that is held for long, no `std::thread::sleep`. Await instead, by
+    /// [`Context::sleep`] for one; or have a thread of your own do it and wake the future by a channel. A call
+    /// that holds the thread for 500 ms or more is told as a warning.
+    ///
     /// # Cancel safety
     ///
     /// An implementation must lose no change when the future is dropped: what was not returned is

@@ -25,7 +25,7 @@ pub enum Verdict {
         /// The version that has it.
         version: u64,
     },
-    /// It says what was in force already.
+    /// It is accepted and moved nothing: it says what was in force already, or all of it waits for a restart.
     Unchanged,
     /// It was refused; what it brought before stays in force.
     Refused,
@@ -48,6 +48,8 @@ pub struct Update {
     pub(crate) cursor: Cursor,
     /// It came through `.optional()`: that a part of it is missing is no news.
     pub(crate) optional: bool,
+    /// Nothing follows it until it is asked for, though there is a token to wait for.
+    pub(crate) fixed: bool,
 }
 
 /// What is in an [`Update`].
@@ -85,12 +87,13 @@ impl Update {
             content: Content::Documents(docs.into_iter().map(Layered::from).collect()),
             cursor: Cursor::default(),
             optional: false,
+            fixed: false,
         }
     }
 
     /// The source is there and has nothing to say.
     pub fn absent() -> Self {
-        Self { content: Content::Absent, cursor: Cursor::default(), optional: false }
+        Self { content: Content::Absent, cursor: Cursor::default(), optional: false, fixed: false }
     }
 
     /// What it brings, lowest first; nothing for a source that is not there.
