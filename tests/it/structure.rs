@@ -116,7 +116,7 @@ fn the_wall_clock_is_read_only_to_date_versions_and_files() {
     const READERS: [&str; 6] = [
         "engine/bench.rs",
         "engine/install.rs",
-        "engine/launch.rs",
+        "engine/first.rs",
         "publish/snapshot.rs",
         "source/file/clockwork.rs", // a test, in a file of its own
         "source/file/piece.rs",
