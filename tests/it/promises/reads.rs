@@ -204,3 +204,14 @@ fn a_reader_that_holds_on_to_a_version_holds_up_no_writer() {
         assert_eq!((guard.n, guard.version()), (n, n));
     }
 }
+
+#[test]
+fn after_a_reload_every_way_to_read_finds_the_new_version() {
+    let (config, handle) = by_hand::<Small>("n = 1");
+    let (mut reader, live) = (config.reader(), config.live(Small::FIELDS.n));
+    for n in 2..20 {
+        handle.set(format!("n = {n}"));
+        config.blocking_reload().expect("good");
+        assert_eq!((config.load().n, config.snapshot().n, reader.load().n, live.get()), (n, n, n, n));
+    }
+}

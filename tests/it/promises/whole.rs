@@ -109,8 +109,11 @@ fn of_two_layers_that_change_together_none_applies_if_one_is_bad() {
         .blocking_start()
         .expect("loaded");
     let mut events = config.events();
+    let mut writer = std::fs::File::create(&high).expect("a file");
+    writer.write_all(b"other = \"many").expect("a write");
     replace(&low, "n = 2");
-    replace(&high, "other = \"many\"");
+    writer.write_all(b"\"").expect("a write");
+    drop(writer);
     rejected(&mut events);
     assert!(drain(&mut events, QUIET).is_empty(), "told once, and nothing applied");
     assert_eq!((config.load().n, config.load().other, config.version()), (1, 1, 1));
