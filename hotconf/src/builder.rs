@@ -136,7 +136,8 @@ impl<T: HotConf> Builder<T> {
         self
     }
 
-    /// How deep tables and arrays of a document may stand in each other. Default and most: 128.
+    /// How deep tables and arrays of a document may stand in each other. Default and most: 128; in TOML 80
+    /// for arrays, inline tables and dotted keys, as deep as its parser goes.
     pub fn max_depth(mut self, depth: usize) -> Self {
         self.limits.depth = depth.min(Limits::DEEPEST);
         self

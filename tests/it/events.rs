@@ -2,8 +2,8 @@
 
 use crate::support::{Dir, Small, applied, by_hand, follow, rejected, replace, until};
 use hotconf::{Event, Hot, Inline};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -59,30 +59,6 @@ fn when_a_change_is_told_its_callbacks_are_on_their_way_and_its_watches_have_it(
         assert_eq!(applied(&mut events).version(), n);
         assert_eq!(watch.blocking_next_timeout(Duration::ZERO).expect("a plain thread"), Some(n));
     }
-}
-
-#[test]
-fn fifteen_callbacks_that_hang_delay_nobody() {
-    let (config, handle) = by_hand::<Small>("n = 1");
-    let (release, held) = mpsc::channel::<()>();
-    let held = Arc::new(Mutex::new(held));
-    for _ in 0..15 {
-        let held = held.clone();
-        config
-            .on_change(Small::FIELDS.n, move |_| {
-                let _ = held.lock().expect("no panic").recv();
-            })
-            .detach();
-    }
-    let (told, heard) = mpsc::channel();
-    let _keep = config.on_change(Small::FIELDS.other, move |c| told.send(*c.new()).expect("listening"));
-    for n in 2..6 {
-        handle.set(format!("n = {n}\nother = {n}"));
-        config.blocking_reload().expect("good");
-        assert_eq!(heard.recv_timeout(Duration::from_secs(4)).expect("not delayed"), n);
-    }
-    drop(release);
-    config.blocking_shutdown(LONG).expect("calm");
 }
 
 #[test]

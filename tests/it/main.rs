@@ -6,12 +6,16 @@ mod diff;
 mod errors;
 mod events;
 mod hostile;
+#[cfg(unix)]
+mod in_its_place;
 mod layers;
 mod lifecycle;
+mod limits;
 mod load;
 #[cfg(unix)]
 mod probe;
 mod promises;
+mod races;
 mod restart;
 mod runtimes;
 mod saves;
@@ -21,3 +25,5 @@ mod shutdown;
 mod structure;
 mod support;
 mod updates;
+#[cfg(target_os = "linux")]
+mod watching;

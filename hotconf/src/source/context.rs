@@ -13,6 +13,9 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+/// A document over this size is read and parsed on a worker, not on the engine's thread.
+pub(crate) const LONG: usize = 64 * 1024;
+
 /// What the engine offers to sources. Implemented by the engine, and by tests with a clock of their own.
 pub(crate) trait Services: Send + Sync + 'static {
     fn now(&self) -> Instant;
@@ -372,6 +375,27 @@ impl Context {
         let doc = Arc::new(read.doc);
         *crate::sync::lock(&self.last) = Some(Last { format, doc: Arc::downgrade(&doc) });
         Ok(Update::documents(vec![doc]))
+    }
+
+    /// [`parse`](Self::parse) of a text that may be long: then on a worker, not on the engine's thread.
+    pub(crate) async fn parse_apart(
+        &self,
+        format: Format,
+        name: &str,
+        text: Arc<str>,
+    ) -> Result<Update, SourceError> {
+        if text.len() <= LONG {
+            return self.parse(format, name, text.as_bytes());
+        }
+        let parsed = Arc::new(Mutex::new(None));
+        let (place, name, limits) = (parsed.clone(), name.to_owned(), self.limits);
+        let work = move || {
+            let update = Update::parse_within(format, &name, text.as_bytes(), &limits);
+            *crate::sync::lock(&place) = Some(update);
+        };
+        self.services.offload(Box::new(work)).await;
+        let update = crate::sync::lock(&parsed).take();
+        update.unwrap_or_else(|| Err(SourceError::down("reading it was given up")))
     }
 
     /// The clock: monotonic.

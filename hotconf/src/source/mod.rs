@@ -21,7 +21,7 @@ pub use args::Args;
 #[cfg(feature = "clap")]
 pub use clap::Clap;
 pub use combinators::SourceExt;
-pub(crate) use context::{Activity, Group, Hint, Inbox, Services, WatchFailure, Watching};
+pub(crate) use context::{Activity, Group, Hint, Inbox, LONG, Services, WatchFailure, Watching};
 pub use context::{Context, Stirring};
 pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};

@@ -12,7 +12,9 @@
 use super::piece::{Found, Good, Target, Told, Wanted, What, examine};
 use super::resolve::{End, FileId, Trail};
 use super::settle::{Decision, HELD, LONG_HELD, Outcome, Seen, Settle, Sign, Trust};
-use crate::source::{Context, Hint, Inbox, SourceError, SourceErrorKind, Stirring, Update, Watching};
+use crate::source::{
+    Context, Hint, Inbox, LONG, SourceError, SourceErrorKind, Stirring, Update, WatchFailure, Watching,
+};
 use std::collections::HashSet;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -21,9 +23,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
-
-/// A document over this size is read and parsed on a worker, not on the engine's thread.
-const LONG: u64 = 64 * 1024;
 
 /// How often a path that changes while its watches are set is walked anew.
 const ATTEMPTS: usize = 4;
@@ -225,7 +224,7 @@ impl<T: Target> Followed<T> {
             limits: cx.limits,
             optional: cx.is_optional(),
         };
-        if self.target.weight() <= LONG {
+        if self.target.weight() <= LONG as u64 {
             return Some(examine(&*self.target, &wanted, self.good.as_ref(), &self.told));
         }
         let found = Arc::new(Mutex::new(None));
@@ -334,6 +333,7 @@ impl<T: Target> Followed<T> {
     /// Sets the watches that the path asks for now.
     fn arm(&mut self, cx: &Context) {
         self.astray = false;
+        let mut failed = Vec::new();
         for _ in 0..ATTEMPTS {
             let trail = self.target.trail();
             self.look_again(cx, &trail);
@@ -356,16 +356,19 @@ impl<T: Target> Followed<T> {
             self.watched = trail.watch;
             self.unwatched = !failures.is_empty();
             cx.activity().polling.store(self.unwatched, Ordering::Relaxed);
-            // What went away since the path was walked is no trouble of the watcher's: it is walked anew.
-            let (here, gone): (Vec<_>, Vec<_>) =
-                failures.iter().partition(|failure| std::fs::symlink_metadata(&failure.path).is_ok());
-            for failure in &here {
-                self.warn(cx, &failure.path, &failure.reason);
-            }
-            self.rearm = !gone.is_empty();
-            if self.unwatched && gone.is_empty() {
+            // What went away since the path was walked is no trouble of the watcher's, and it may be back by
+            // now: what fails is walked anew once before it is told.
+            let again = |failure: &WatchFailure| {
+                !failed.contains(&failure.path) || std::fs::symlink_metadata(&failure.path).is_err()
+            };
+            self.rearm = failures.iter().any(again);
+            if self.unwatched && !self.rearm {
+                for failure in &failures {
+                    self.warn(cx, &failure.path, &failure.reason);
+                }
                 return;
             }
+            failed = failures.into_iter().map(|failure| failure.path).collect();
         }
         // It moves faster than it can be walked: the content poll comes back to it.
         self.astray = true;
