@@ -140,6 +140,13 @@ impl<T: HotConf> Driver<T> {
         self.out.board.stop();
         self.topic.close();
         self.out.teller.bus.close();
+        if T::SCHEMA.foreign {
+            let teller = self.out.teller.clone();
+            let gone = (self.topic.clone(), self.base.clone(), self.candidate.take());
+            // First, so that what is handed over is the last that holds them.
+            drop(self);
+            teller.retire(gone);
+        }
     }
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.

@@ -47,7 +47,8 @@ impl<T: HotConf> Driver<T> {
             // Same values, newer places: lines may have shifted.
             self.topic.core.cell.refresh(after.clone());
         }
-        self.base = Arc::new(self.base.next(desired, candidate.tree, after.clone()));
+        let next = Arc::new(self.base.next(desired, candidate.tree, after.clone()));
+        let gone = std::mem::replace(&mut self.base, next);
         if moved {
             self.tell(Event::Applied(Applied {
                 before: before.0.meta.clone(),
@@ -56,6 +57,9 @@ impl<T: HotConf> Driver<T> {
             }));
         }
         self.note_warnings(candidate.warnings);
+        if T::SCHEMA.foreign {
+            self.out.teller.retire((before, gone));
+        }
     }
 
     /// Keeps the documents' warnings for the status, and tells those that are new.

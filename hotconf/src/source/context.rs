@@ -388,9 +388,9 @@ impl Context {
             return self.parse(format, name, text.as_bytes());
         }
         let parsed = Arc::new(Mutex::new(None));
-        let (place, name, limits) = (parsed.clone(), name.to_owned(), self.limits);
+        let (place, name, cx) = (parsed.clone(), name.to_owned(), self.clone());
         let work = move || {
-            let update = Update::parse_within(format, &name, text.as_bytes(), &limits);
+            let update = cx.parse(format, &name, text.as_bytes());
             *crate::sync::lock(&place) = Some(update);
         };
         self.services.offload(Box::new(work)).await;

@@ -66,6 +66,44 @@ fn a_callback_may_reload_subscribe_and_drop_from_inside() {
     }
 }
 
+/// A leaf that says on which thread it goes, and takes its time if it is told to.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+struct Heavy(String);
+
+static WENT: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl Drop for Heavy {
+    fn drop(&mut self) {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        WENT.lock().expect("no panic").push(thread);
+        if self.0 == "slow" {
+            std::thread::sleep(Duration::from_secs(2));
+        }
+    }
+}
+
+#[derive(Clone, Debug, HotConf)]
+struct Weighty {
+    heavy: Heavy,
+}
+
+/// Wall time: a `Drop` that takes long must be seen to take long.
+#[test]
+fn a_value_that_goes_slowly_delays_no_other_configuration() {
+    let (config, handle) = by_hand::<Weighty>("heavy = \"slow\"");
+    let (other, others) = by_hand::<Small>("n = 1");
+    handle.set("heavy = \"light\"");
+    config.blocking_reload().expect("good");
+    let begun = Instant::now();
+    others.set("n = 2");
+    other.blocking_reload().expect("good");
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    config.blocking_shutdown(Duration::from_secs(10)).expect("in time");
+    drop(config);
+    let went = WENT.lock().expect("no panic");
+    assert!(!went.is_empty() && went.iter().all(|thread| thread != "hotconf"), "{went:?}");
+}
+
 /// Wall time: that the report comes after five seconds, and not before, is what is tested. In a process of its
 /// own, since all configurations of one share their workers.
 #[test]
