@@ -9,7 +9,7 @@ use super::tuning::Tuning;
 use crate::error::Problem;
 use crate::format::Format;
 use crate::race::{Either, race};
-use crate::source::context::{Linked, Standing};
+use crate::source::activity::{Linked, Standing};
 use crate::source::{
     BoxFuture, Content as Brought, Context, Cursor, Source, SourceError, SourceErrorKind, Update, Verdict,
 };
@@ -333,6 +333,7 @@ impl<S: Store> Follower<S> {
                 content: Brought::Documents(kept.documents),
                 cursor: kept.cursor,
                 optional: false,
+                fixed: false,
             });
         }
         cx.is_optional().then(Update::absent)
@@ -353,7 +354,8 @@ impl<S: Store> Follower<S> {
         } else {
             make(map, content, &Wanted::of(cx), &**store, &mut self.parsed)
         };
-        cx.activity().read(cx.now(), self.parsed.take_fresh());
+        cx.activity().read(cx.now());
+        cx.activity().parsed(self.parsed.take_fresh(), 0);
         // From here on nothing waits: what is noted as offered is returned.
         self.offered = Some(map.clone());
         self.accepted = false;
@@ -368,7 +370,7 @@ impl<S: Store> Follower<S> {
                     keeper.offered(&news.cursor, &docs);
                 }
                 let content = Brought::Documents(docs);
-                Ok(Update { content, cursor: news.cursor.clone(), optional: false })
+                Ok(Update { content, cursor: news.cursor.clone(), optional: false, fixed: false })
             }
         }
     }
