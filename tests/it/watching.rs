@@ -2,7 +2,7 @@
 //!
 //! In children of their own, which a namespace or a limit keeps from everybody else.
 
-use crate::support::{Dir, Small, alone_under, applied, child, left_out, replace, until, wait_for};
+use crate::support::{Dir, Small, alone_under, applied, by_hand, child, left_out, replace, until, wait_for};
 use hotconf::{Event, File, Hot};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -103,6 +103,8 @@ fn with_no_descriptor_left_files_are_followed_again_when_there_are_some() {
     alone_under(&["prlimit", "--nofile=40:40"], name, || {
         let dir = Dir::new();
         let path = dir.file("app.toml", "n = 1");
+        // The engine needs some of its own where stores may be followed: it is begun before.
+        let _engine = by_hand::<Small>("");
         let mut held: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
         // One is needed to read at all; the watcher needs more.
         held.truncate(held.len() - 1);
