@@ -77,6 +77,11 @@ impl Services for Arc<Fake> {
         Box::pin(std::future::ready(()))
     }
 
+    /// The highest: jitter then gives the longest delay.
+    fn random(&self) -> u64 {
+        u64::MAX
+    }
+
     fn next_poll(&self, every: Duration) -> Instant {
         let passed = *self.now.lock().unwrap();
         self.start + every * u32::try_from(passed.as_nanos() / every.as_nanos() + 1).unwrap()

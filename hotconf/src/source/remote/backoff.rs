@@ -66,7 +66,7 @@ impl Attempts {
 
 /// The share of `whole` that `random` stands for, of `u64::MAX`.
 pub(super) fn part(whole: Duration, random: u64) -> Duration {
-    let nanos = whole.as_nanos() * u128::from(random) >> 64;
+    let nanos = (whole.as_nanos() * u128::from(random)) >> 64;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 

@@ -1,17 +1,22 @@
 //! Remote stores: one resuming core, and a folder per store that holds only what differs.
 //!
 //! [`store`] is the contract of a store; [`feed`] follows one, through every failure; [`assemble`] makes
-//! documents of its keys; [`follow`] is the source that a configuration sees.
+//! documents of its keys; [`cache`] keeps what was applied; [`follow`] is the source that a configuration sees.
 
 mod assemble;
 mod backoff;
+mod cache;
 mod commons;
 mod feed;
 mod follow;
 mod store;
 mod tuning;
 
+#[cfg(all(test, feature = "toml"))]
+mod tests;
+
 pub use backoff::Backoff;
+pub use cache::Cache;
 pub(crate) use commons::Commons;
 pub use follow::Remote;
 pub use store::{Entry, Identity, Map, Session, Step, Store};
