@@ -10,5 +10,6 @@ mod proxy;
 mod resuming;
 mod rig;
 mod servers;
+mod stub;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));

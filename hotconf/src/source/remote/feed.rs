@@ -85,9 +85,16 @@ impl Wants {
         !lock(&self.settlements).is_empty()
     }
 
-    /// Waits until somebody wants something that is not yet done.
+    /// Waits until somebody wants something of a session that is not yet done.
     async fn something(&self) {
         while !self.listing() && !self.settling() {
+            self.nudge.notified().await;
+        }
+    }
+
+    /// Waits until somebody wants everything anew.
+    async fn anything_anew(&self) {
+        while !self.listing() {
             self.nudge.notified().await;
         }
     }
@@ -214,14 +221,19 @@ impl<S: Store> Driver<S> {
                 self.phase = Phase::Connecting(self.wants.asked.load(Ordering::Acquire), Box::pin(opening));
             }
             Phase::Resting(rest) => {
-                // Somebody who asks is answered by an attempt at once.
-                race(rest, self.wants.something()).await;
+                // Somebody who asks is answered by an attempt at once. What became of what the last session
+                // said is no reason for one: it would be there again after each that fails.
+                race(rest, self.wants.anything_anew()).await;
                 self.phase = Phase::Apart;
             }
             Phase::Connecting(asked, opening) => {
                 let (asked, opened) = (*asked, opening.await);
                 match opened {
-                    Ok(session) => self.phase = Phase::Ready(session, Task::List),
+                    Ok(session) => {
+                        // What was said by the session before is no business of this one.
+                        lock(&self.wants.settlements).clear();
+                        self.phase = Phase::Ready(session, Task::List);
+                    }
                     Err(error) => self.failed(feed, asked, error),
                 }
             }
@@ -340,9 +352,10 @@ impl<S: Store> Driver<S> {
         let (map, cursor) = match (step, known) {
             (Step::Listing { all, cursor }, known) => {
                 check_size(&all, &self.cx)?;
-                let lacks =
-                    known.as_ref().is_some_and(|known| known.keys().any(|key| !all.contains_key(key)));
-                if S::CONFIRM_SHRINK && lacks && self.doubted.as_ref().is_none_or(|doubted| *doubted != all) {
+                let mut gone = known.iter().flat_map(|known| known.keys()).filter(|key| !all.contains_key(*key));
+                // Confirmed is what both listings lack; what else moved between them is no matter.
+                let doubtful = |key: &Arc<str>| self.doubted.as_ref().is_none_or(|doubted| doubted.contains_key(key));
+                if S::CONFIRM_SHRINK && gone.any(doubtful) {
                     self.doubted = Some(all);
                     return Ok(Task::Confirm);
                 }
@@ -363,14 +376,12 @@ impl<S: Store> Driver<S> {
                     };
                 }
                 check_size(&map, &self.cx)?;
-                self.gap = false;
                 (if map == *known { known } else { Arc::new(map) }, cursor)
             }
             (Step::Same { cursor }, Some(known)) if follows => {
                 if cursor.epoch != before.epoch || (cursor.order != 0 && cursor.order < before.order) {
                     return Err(went_back(&before, &cursor));
                 }
-                self.gap = false;
                 (known, cursor)
             }
             _ => return Err(SourceError::gap("the store answered with a change before it listed anything")),
@@ -381,8 +392,10 @@ impl<S: Store> Driver<S> {
             self.resync = self.next_resync(now);
         }
         self.attempts.well(now);
-        self.denied = false;
-        if !follows {
+        if follows {
+            // Only now: a session that lists, and then may not or cannot follow, is not well.
+            (self.gap, self.denied) = (false, false);
+        } else {
             self.wants.answered.fetch_max(asked, Ordering::AcqRel);
         }
         feed.news.send_if_modified(|news| {
@@ -436,8 +449,8 @@ impl<S: Store> Driver<S> {
     /// The next full listing: the interval, give or take a fifth, so that a fleet does not march in step.
     fn next_resync(&self, now: Instant) -> Option<Instant> {
         let every = self.tuning.resync;
-        let spread = part(every * 2 / 5, self.cx.random());
-        (!every.is_zero()).then(|| later(now, every.saturating_sub(every / 5) + spread))
+        let spread = part(every / 5 * 2, self.cx.random());
+        (!every.is_zero()).then(|| later(now, (every.saturating_sub(every / 5)).saturating_add(spread)))
     }
 }
 
