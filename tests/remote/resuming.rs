@@ -3,9 +3,7 @@
 use crate::rig::{App, Rig, Watched, among_others, brisk, until};
 use crate::stub::{Stub, at, down, listing, same, written};
 use hotconf::remote::{Backoff, Remote, Step};
-use hotconf::{
-    BoxFuture, Context, Cursor, Format, Hot, Source, SourceError, SourceState, Update, Verdict,
-};
+use hotconf::{BoxFuture, Context, Cursor, Format, Hot, Source, SourceError, SourceState, Update, Verdict};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -29,12 +27,13 @@ fn connects_in_a_second<const A: bool, const C: bool>(store: &Stub<A, C>) -> usi
 #[test]
 fn an_acknowledgement_that_waits_for_a_lost_store_makes_no_storm() {
     let _beside = among_others();
-    // A change, and with it the end: what became of the change is known when there is nobody to tell.
-    let mut steps = [Some(Err(down())), written(2, "a", "2")].to_vec();
-    let store = Stub::<true>::new(one(move || steps.pop().unwrap_or_else(|| Some(Err(down())))));
+    let store = Stub::<true>::new(one(|| None));
     let pace = Backoff { first: 300 * MILLI, longest: 300 * MILLI, ..Backoff::default() };
     let watched = Watched::start(store.source().backoff(pace));
     store.connects(|| Err(down()));
+    // A change, and with it the end: what became of the change is known when there is nobody to tell.
+    let mut steps = [written(2, "a", "2")].to_vec();
+    store.says(one(move || steps.pop().unwrap_or_else(|| Some(Err(down())))));
     watched.until("the change", |app| app.a == 2);
     let connects = connects_in_a_second(&store);
     assert!(connects < 40, "{connects} in a second");
@@ -72,6 +71,7 @@ fn a_store_that_is_never_done_talking_leaves_the_engine_to_others() {
 fn a_flood_of_changes_is_followed_to_its_end_at_once() {
     let _beside = among_others();
     let server = crate::lines::Server::start();
+    server.put("a", "0");
     let watched = Watched::start(brisk(server.source(server.address())));
     let begun = Instant::now();
     server.flood("a", 1..=20_000);
@@ -85,9 +85,12 @@ fn a_flood_of_changes_is_followed_to_its_end_at_once() {
 #[test]
 fn keys_that_are_gone_are_seen_though_others_change_with_every_listing() {
     let _beside = among_others();
-    let store = Stub::<false, true>::new(|follows| {
-        if follows { None } else { listing(1, &[("a", "1"), ("text", "there")]) }
-    });
+    let store =
+        Stub::<false, true>::new(
+            |follows| {
+                if follows { None } else { listing(1, &[("a", "1"), ("text", "there")]) }
+            },
+        );
     let watched = Watched::start(brisk(store.source()).resync(200 * MILLI));
     let mut order = 1;
     store.says(move |follows| {
@@ -164,11 +167,16 @@ fn what_is_never_due_is_set_with_the_longest_duration() {
 #[test]
 fn a_refused_revision_is_not_shown_as_the_one_in_force() {
     let _beside = among_others();
-    let mut steps = [same(3), written(2, "a", "no number")].to_vec();
-    let store = Stub::<false>::new(one(move || steps.pop().flatten()));
+    let store = Stub::<false>::new(one(|| None));
     let watched = Watched::start(store.source());
+    let mut said = false;
+    store.says(one(move || {
+        (!std::mem::replace(&mut said, true)).then(|| written(2, "a", "no number")).flatten()
+    }));
     watched.until_it_is(SourceState::Refused);
-    until("the heartbeat was taken", || store.asked() >= 4);
+    let (mut said, before) = (false, store.asked());
+    store.says(one(move || (!std::mem::replace(&mut said, true)).then(|| same(3)).flatten()));
+    until("the heartbeat was taken", || store.asked() >= before + 2);
     std::thread::sleep(20 * MILLI);
     assert_eq!(watched.remote().revision.as_deref(), Some("1"));
     assert_eq!(watched.config.load().a, 1);
@@ -219,7 +227,7 @@ impl hotconf::remote::Store for Looking {
     }
 }
 
-/// Drops the future of its source again and again, with more and more patience until an answer comes.
+/// Drops the future of its source again and again: at once every other time, else with more and more patience.
 struct Dropping<S>(S);
 
 impl<S: Source> Source for Dropping<S> {
@@ -229,8 +237,12 @@ impl<S: Source> Source for Dropping<S> {
 
     fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
         Box::pin(async move {
-            let mut patience = 100 * MILLI / 1000;
+            let mut patience = MILLI;
             loop {
+                tokio::select! {
+                    answer = self.0.next(cx) => return answer,
+                    () = tokio::task::yield_now() => {}
+                }
                 tokio::select! {
                     answer = self.0.next(cx) => return answer,
                     () = cx.sleep(patience) => patience += patience / 4,
@@ -251,7 +263,7 @@ impl<S: Source> Source for Dropping<S> {
 #[test]
 fn a_long_document_whose_making_is_given_up_is_made_anew() {
     let _beside = among_others();
-    let long = "x".repeat(1 << 20);
+    let long = "x".repeat(100 << 10);
     let text = move |a: u64| format!("a = {a}\npad = \"{long}\"");
     let (first, second) = (text(1), text(2));
     let list = move |text: &str, order| listing(order, &[("app.toml", text)]);
@@ -276,18 +288,21 @@ fn a_long_document_whose_making_is_given_up_is_made_anew() {
 #[test]
 fn a_long_document_that_did_not_change_is_well_again_after_an_outage() {
     let _beside = among_others();
-    let text = format!("a = 1\npad = \"{}\"", "x".repeat(1 << 20));
+    let text = format!("a = 1\npad = \"{}\"", "x".repeat(100 << 10));
     let lists = move |follows: bool| if follows { None } else { listing(1, &[("app.toml", &text)]) };
     let store = Stub::<false>::new(lists.clone());
     let source = Remote::of(store.clone()).document(Format::Toml);
     let watched = Watched::start(Dropping(brisk(source)));
-    store.connects(|| Err(down()));
-    store.says(|_| Some(Err(down())));
-    watched.until_it_is(SourceState::Stale);
-    store.says(lists);
-    store.connects(|| Ok(()));
-    watched.until_it_is(SourceState::Following);
-    until("both are told", || watched.alarms() == 2);
+    for outage in 1..=2 {
+        store.connects(|| Err(down()));
+        store.says(|_| Some(Err(down())));
+        watched.until_it_is(SourceState::Stale);
+        store.says(lists.clone());
+        store.connects(|| Ok(()));
+        watched.until_it_is(SourceState::Following);
+        until("both are told", || watched.alarms() == 2 * outage);
+        assert_eq!(watched.config.blocking_reload().expect("answered"), 1);
+    }
     watched.end();
 }
 
@@ -301,6 +316,30 @@ fn stale_is_counted_from_when_the_store_was_lost() {
     store.says(|follows| follows.then(|| Err(down())));
     let status = watched.until_it_is(SourceState::Stale);
     assert!(status.since >= 600 * MILLI, "{status:?}");
+    watched.end();
+}
+
+#[test]
+fn a_limit_of_staleness_below_the_heartbeat_leaves_no_source_down() {
+    let _beside = among_others();
+    let store = Stub::<false>::new(one(|| None));
+    let watched = Watched::start(brisk(store.source()).resync(Duration::ZERO).stale_after(20 * MILLI));
+    std::thread::sleep(100 * MILLI);
+    store.says(one(|| None));
+    std::thread::sleep(100 * MILLI);
+    watched.until_it_is(SourceState::Following);
+    assert_eq!(watched.alarms() % 2, 0, "{}", watched.story());
+    watched.end();
+}
+
+#[test]
+fn a_session_that_ends_as_soon_as_it_has_listed_brings_what_it_listed() {
+    let _beside = among_others();
+    let store = Stub::<false>::new(one(|| Some(Err(down()))));
+    let watched = Watched::start(brisk(store.source()));
+    assert_eq!(watched.config.load().a, 1);
+    store.says(move |follows| if follows { Some(Err(down())) } else { listing(2, &[("a", "2")]) });
+    watched.until("the next listing", |app| app.a == 2);
     watched.end();
 }
 

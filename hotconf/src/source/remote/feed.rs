@@ -27,6 +27,11 @@ use tokio::sync::{Notify, watch};
 const DENIED: Duration = Duration::from_secs(30);
 /// A listing that lacks keys is read again after this.
 const CONFIRM: Duration = Duration::from_secs(1);
+/// After so many steps of the loop, others have their turn: a store may have something to say at all times.
+const BREATH: u32 = 64;
+/// How many steps in a row that bring nothing are taken as they come; then one in this time.
+const PATIENCE: u32 = 100;
+const PACE: Duration = Duration::from_millis(10);
 
 /// What followers see.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +119,7 @@ impl<S: Store> Feed<S> {
             gap: false,
             denied: false,
             doubted: None,
+            idle: None,
             resync: None,
         };
         let driver = tokio::sync::Mutex::new(driver);
@@ -150,7 +156,10 @@ impl<S: Store> Feed<S> {
     pub(super) async fn drive(&self) -> std::convert::Infallible {
         let mut driver = self.driver.lock().await;
         loop {
-            driver.advance(self).await;
+            for _ in 0..BREATH {
+                driver.advance(self).await;
+            }
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -170,6 +179,8 @@ struct Driver<S: Store> {
     denied: bool,
     /// A listing that lacks keys, until a second one confirms it.
     doubted: Option<Map>,
+    /// When the steps so far that brought nothing would have been through at their pace.
+    idle: Option<Instant>,
     /// When everything is listed anew.
     resync: Option<Instant>,
 }
@@ -272,6 +283,8 @@ impl<S: Store> Driver<S> {
             Task::Follow => {
                 let cursor = feed.news.borrow().cursor.clone();
                 let (wants, resync) = (self.wants.clone(), self.resync);
+                let ahead = self.idle.and_then(|through| through.checked_sub(PACE * PATIENCE));
+                let rest = ahead.filter(|until| *until > cx.now());
                 Box::pin(async move {
                     let outcome = {
                         let interrupted = async {
@@ -283,7 +296,12 @@ impl<S: Store> Driver<S> {
                             }
                         };
                         let quiet = session.quiet();
-                        let next = within(&cx, quiet, "", session.next(&cx, Some(&cursor)));
+                        let next = async {
+                            if let Some(until) = rest {
+                                cx.sleep_until(until).await;
+                            }
+                            within(&cx, quiet, "", session.next(&cx, Some(&cursor))).await
+                        };
                         match race(next, interrupted).await {
                             Either::First(said) => Outcome::Said(said),
                             Either::Second(()) => Outcome::Nudged,
@@ -352,9 +370,11 @@ impl<S: Store> Driver<S> {
         let (map, cursor) = match (step, known) {
             (Step::Listing { all, cursor }, known) => {
                 check_size(&all, &self.cx)?;
-                let mut gone = known.iter().flat_map(|known| known.keys()).filter(|key| !all.contains_key(*key));
+                let mut gone =
+                    known.iter().flat_map(|known| known.keys()).filter(|key| !all.contains_key(*key));
                 // Confirmed is what both listings lack; what else moved between them is no matter.
-                let doubtful = |key: &Arc<str>| self.doubted.as_ref().is_none_or(|doubted| doubted.contains_key(key));
+                let doubtful =
+                    |key: &Arc<str>| self.doubted.as_ref().is_none_or(|doubted| doubted.contains_key(key));
                 if S::CONFIRM_SHRINK && gone.any(doubtful) {
                     self.doubted = Some(all);
                     return Ok(Task::Confirm);
@@ -392,6 +412,10 @@ impl<S: Store> Driver<S> {
             self.resync = self.next_resync(now);
         }
         self.attempts.well(now);
+        let known = feed.news.borrow().map.as_ref().is_some_and(|known| Arc::ptr_eq(known, &map));
+        if known {
+            self.idle = Some(self.idle.map_or(now, |through| through.max(now)) + PACE);
+        }
         if follows {
             // Only now: a session that lists, and then may not or cannot follow, is not well.
             (self.gap, self.denied) = (false, false);
@@ -450,7 +474,7 @@ impl<S: Store> Driver<S> {
     fn next_resync(&self, now: Instant) -> Option<Instant> {
         let every = self.tuning.resync;
         let spread = part(every / 5 * 2, self.cx.random());
-        (!every.is_zero()).then(|| later(now, (every.saturating_sub(every / 5)).saturating_add(spread)))
+        (!every.is_zero()).then(|| later(now, every.saturating_sub(every / 5).saturating_add(spread)))
     }
 }
 
