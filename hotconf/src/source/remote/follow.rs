@@ -243,11 +243,11 @@ impl<S: Store> Follower<S> {
                 moved.await;
                 continue;
             };
-            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
-                if let Some(answer) = self.alarmed(cx) {
-                    self.answered = true;
-                    return answer;
-                }
+            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await
+                && let Some(answer) = self.alarmed(cx)
+            {
+                self.answered = true;
+                return answer;
             }
         }
     }
@@ -359,10 +359,8 @@ impl<S: Store> Follower<S> {
     /// What a start does without the store: it takes the cache, or leaves out what may be absent.
     fn without(&mut self, cx: &Context) -> Option<Update> {
         if let Some(kept) = self.keeper.as_ref().and_then(|keeper| keeper.take(cx)) {
-            let age = kept.age;
-            cx.warn(format!(
-                "cannot be reached: started from its cache, {age:?} old, in which there are no secrets"
-            ));
+            let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
+            cx.warn(format!("cannot be reached: started from its cache, {age:?} old{but}"));
             self.revision(&kept.cursor);
             self.cx.activity().stand(|standing| {
                 if let Some(standing) = standing {
