@@ -6,6 +6,7 @@
 mod conformance;
 
 mod lines;
+mod living;
 mod proxy;
 mod resuming;
 mod rig;

@@ -15,6 +15,7 @@ use super::backoff::{Attempts, part};
 use super::store::{Map, Session, Step, Store};
 use super::tuning::Tuning;
 use super::wants::Wants;
+use super::warnings::Warnings;
 use crate::race::{Either, race};
 use crate::source::{BoxFuture, Context, Cursor, SourceError, SourceErrorKind, Verdict};
 use crate::sync::{later, lock};
@@ -49,6 +50,7 @@ pub(super) struct News {
     pub(super) error: Option<SourceError>,
     /// Counts the times that the store was lost.
     pub(super) outage: u64,
+    pub(super) warnings: Warnings,
 }
 
 /// How the connection stands.
@@ -73,7 +75,13 @@ pub(super) struct Feed<S: Store> {
 }
 
 impl<S: Store> Feed<S> {
-    pub(super) fn new(store: Arc<S>, cx: Context, tuning: Tuning) -> Self {
+    pub(super) fn new(store: Arc<S>, cx: &Context, tuning: Tuning) -> Self {
+        let news = watch::Sender::new(News::default());
+        // By the news, so that all hear of it who follow the store, and as long as anybody does.
+        let warn = news.clone();
+        let cx = cx.apart(move |text| {
+            warn.send_if_modified(|news| news.warnings.add(text));
+        });
         let (wants, life) = (Arc::new(Wants::default()), Arc::default());
         let driver = Driver {
             store,
@@ -90,7 +98,7 @@ impl<S: Store> Feed<S> {
             resync: None,
         };
         let driver = tokio::sync::Mutex::new(driver);
-        Self { news: watch::Sender::new(News::default()), wants, life, driver }
+        Self { news, wants, life, driver }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<News> {

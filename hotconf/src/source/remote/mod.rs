@@ -15,6 +15,7 @@ mod making;
 mod store;
 mod tuning;
 mod wants;
+mod warnings;
 
 #[cfg(all(test, feature = "toml"))]
 mod tests;
