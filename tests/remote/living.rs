@@ -191,6 +191,46 @@ fn a_way_that_is_cut_all_the_time_loses_nothing_and_tells_little() {
     watched.end();
 }
 
+#[test]
+fn a_source_that_is_cancelled_closes_its_connection_and_the_rest_goes_on() {
+    let _beside = among_others();
+    let server = server();
+    let proxy = Proxy::before(server.address());
+    let token = tokio_util::sync::CancellationToken::new();
+    let source = brisk(server.source(proxy.address())).cancelled_by(&token);
+    let watched = Watched::start(source);
+    let other = Watched::start(brisk(server.source(proxy.address())));
+    assert_eq!(proxy.accepted(), 1);
+    token.cancel();
+    watched.until_it_is(SourceState::Stopped);
+    server.put("a", "2");
+    other.until("whoever shared it goes on", |app| app.a == 2);
+    assert_eq!((watched.config.load().a, proxy.accepted()), (1, 1));
+    other.end();
+    until("the connection is closed", || proxy.open() == 0);
+    watched.end();
+}
+
+#[test]
+fn credentials_that_are_refused_and_then_granted_heal_by_themselves() {
+    let _beside = among_others();
+    let store = Stub::<false>::new(|follows| if follows { None } else { listing(1, &[("a", "1")]) });
+    let watched = Watched::start(brisk(store.source()));
+    store.connects(|| Err(SourceError::denied("token expired")));
+    store.says(|_| Some(Err(SourceError::denied("token expired"))));
+    let status = watched.until_it_is(SourceState::Stale);
+    assert!(status.last_failure.is_some_and(|why| why.contains("token expired")));
+    let before = store.connected();
+    std::thread::sleep(Duration::from_secs(1));
+    let connects = store.connected() - before;
+    assert!((4..=11).contains(&connects), "{connects} in a second, with 100 to 200 ms between them");
+    store.connects(|| Ok(()));
+    store.says(|follows| if follows { None } else { listing(2, &[("a", "2")]) });
+    watched.until("it heals", |app| app.a == 2);
+    until("both are told", || watched.alarms() == 2);
+    watched.end();
+}
+
 /// A store that warns whenever it is connected to, and that others share.
 #[derive(Clone)]
 struct Warning {
@@ -328,7 +368,7 @@ fn whatever_happens_in_whatever_order_the_end_is_what_the_store_says() {
                 let app = config.config.load();
                 assert_eq!(app.a * 7, app.b, "half a transaction, seed {seed}");
             }
-            std::thread::sleep(dice.throw(12) as u32 * MILLI);
+            std::thread::sleep(Duration::from_millis(dice.throw(12)));
         }
         if !runs {
             server.restart();

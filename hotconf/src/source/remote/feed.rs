@@ -25,8 +25,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// After a refusal of our credentials, and one new login, the next attempt waits so long at least.
-const DENIED: Duration = Duration::from_secs(30);
 /// A listing that lacks keys is read again after this.
 const CONFIRM: Duration = Duration::from_secs(1);
 /// After so many steps of the loop, others have their turn: a store may have something to say at all times.
@@ -419,13 +417,16 @@ impl<S: Store> Driver<S> {
         let now = self.cx.now();
         self.doubted = None;
         let random = self.cx.random();
-        let mut delay = self.attempts.failed(&self.tuning.backoff, now, random, error.retry_after());
+        let (pace, floor) = (self.tuning.backoff, error.retry_after());
+        let mut delay = self.attempts.failed(&pace, now, random, floor);
         let denied = error.kind() == SourceErrorKind::Denied;
-        if denied && !self.denied {
+        // What was well for long may ask anew, though it never said so since the last refusal.
+        self.denied &= self.attempts.next() > 1;
+        if denied && self.denied {
+            delay = delay.max(pace.denied.saturating_add(part(pace.denied, random)));
+        } else if denied && floor.is_none() {
             // One login anew, at once: a token may have run out.
-            delay = error.retry_after().unwrap_or_default();
-        } else if denied {
-            delay = delay.max(DENIED + part(DENIED, random));
+            delay = Duration::ZERO;
         }
         self.denied |= denied;
         self.wants.answered.fetch_max(asked, Ordering::AcqRel);
