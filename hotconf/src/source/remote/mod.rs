@@ -1,8 +1,8 @@
 //! Remote stores: one resuming core, and a folder per store that holds only what differs.
 //!
-//! [`store`] is the contract of a store; [`feed`] follows one, through every failure; [`assemble`] makes
-//! documents of its keys; [`cache`] keeps what was applied; [`follow`] is the source that a configuration sees, and
-//! [`follower`] what it knows.
+//! `store` is the contract of a store; `feed` follows one, through every failure; `assemble` makes
+//! documents of its keys; `cache` keeps what was applied; `follow` is the source that a configuration sees, and
+//! `follower` what it knows.
 
 mod assemble;
 mod backoff;
