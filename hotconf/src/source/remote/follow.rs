@@ -1,30 +1,18 @@
-//! The source that a configuration sees: it follows a [`Feed`], and makes documents of what it says.
+//! The source that a configuration sees: a store, how it is treated, and what its keys are.
 
-use super::assemble::{Content, Parsed, Place, assemble};
+use super::assemble::Content;
 use super::backoff::Backoff;
 use super::cache::{Cache, Keeper};
-use super::feed::{Feed, Link, News};
-use super::store::{Entry, Map, Store};
+use super::feed::Feed;
+use super::follower::Follower;
+use super::store::Store;
 use super::tuning::Tuning;
-use crate::error::Problem;
 use crate::format::Format;
-use crate::race::{Either, race};
-use crate::source::activity::{Linked, Standing};
-use crate::source::{
-    BoxFuture, Content as Brought, Context, Cursor, Source, SourceError, SourceErrorKind, Update, Verdict,
-};
-use crate::sync::{later, lock};
-use crate::value::Layered;
+use crate::source::{BoxFuture, Context, Cursor, Source, SourceError, Update, Verdict};
 use std::borrow::Cow;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-use tokio::sync::watch;
-
-/// Documents of more bytes than this are made on a worker.
-const LONG: usize = 64 << 10;
-/// A source that may be absent holds a start up for so long at most.
-const GRACE: Duration = Duration::from_secs(2);
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A remote store as a source.
 ///
@@ -118,7 +106,7 @@ impl<S: Store> Remote<S> {
     fn follow(&mut self, cx: &Context) -> &mut Follower<S> {
         let (store, tuning, cache) = (&self.store, self.tuning, &self.cache);
         self.follower.get_or_insert_with(|| {
-            let make = || Feed::new(store.clone(), cx.apart(), tuning);
+            let make = || Feed::new(store.clone(), cx, tuning);
             let identity = store.identity().and(format!("{tuning:?}")).and(format!("{:?}", cx.limits));
             let feed = match cx.services().commons() {
                 Some(commons) => commons.share(&identity, make),
@@ -154,7 +142,7 @@ impl<S: Store> Source for Remote<S> {
 
     fn refresh(&mut self) {
         if let Some(follower) = &mut self.follower {
-            follower.asked = Some(follower.feed.list_anew());
+            follower.refresh();
         }
     }
 
@@ -163,319 +151,4 @@ impl<S: Store> Source for Remote<S> {
             follower.settled(cursor, verdict);
         }
     }
-}
-
-/// What one configuration knows of a feed.
-struct Follower<S: Store> {
-    feed: Arc<Feed<S>>,
-    news: watch::Receiver<News>,
-    /// For what is said outside of `next`.
-    cx: Context,
-    keeper: Option<Keeper>,
-    /// When a start waits for it no longer.
-    grace: Option<Instant>,
-    answered: bool,
-    /// A request for everything that is not yet answered.
-    asked: Option<u64>,
-    /// What was offered last, good or bad.
-    offered: Option<Arc<Map>>,
-    /// It is in force.
-    accepted: bool,
-    /// The outage that was told, and of what kind it was.
-    told: Option<(u64, SourceErrorKind)>,
-    stale_after: Option<Duration>,
-    /// The sign of life after which it was told that nothing came for too long.
-    stale: Option<Instant>,
-    parsed: Parsed,
-}
-
-impl<S: Store> Follower<S> {
-    fn new(feed: Arc<Feed<S>>, cx: &Context, keeper: Option<Keeper>, stale_after: Option<Duration>) -> Self {
-        let hurried = cx.is_optional() || keeper.is_some();
-        Self {
-            news: feed.subscribe(),
-            feed,
-            cx: cx.clone(),
-            keeper,
-            grace: hurried.then(|| cx.now() + GRACE),
-            answered: false,
-            asked: None,
-            offered: None,
-            accepted: false,
-            told: None,
-            stale_after,
-            stale: None,
-            parsed: Parsed::default(),
-        }
-    }
-
-    /// Waits for news that this configuration has not been told.
-    async fn next(&mut self, cx: &Context, store: &Arc<S>, content: &Content) -> Result<Update, SourceError> {
-        loop {
-            let news = self.news.borrow_and_update().clone();
-            self.show(&news, cx);
-            if let Some(answer) = self.answer(&news, cx, store, content).await {
-                self.answered = true;
-                return answer;
-            }
-            // First the loop, if it is ours to drive: what it tells is then seen in the same poll.
-            let alarm = self.alarm();
-            let moved = race(self.feed.drive(), self.news.changed());
-            let Some(at) = alarm else {
-                moved.await;
-                continue;
-            };
-            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await
-                && let Some(answer) = self.alarmed(cx)
-            {
-                self.answered = true;
-                return answer;
-            }
-        }
-    }
-
-    /// When there is something to do though no news came: a start that waits no longer, or the limit of
-    /// staleness.
-    fn alarm(&self) -> Option<Instant> {
-        if !self.answered {
-            return self.grace;
-        }
-        let life = *lock(self.feed.life());
-        life.filter(|life| self.stale != Some(*life))
-            .zip(self.stale_after)
-            .map(|(life, limit)| later(life, limit))
-    }
-
-    fn alarmed(&mut self, cx: &Context) -> Option<Result<Update, SourceError>> {
-        if !self.answered {
-            self.grace = None;
-            return self.without(cx).map(Ok);
-        }
-        let (life, limit) = ((*lock(self.feed.life()))?, self.stale_after?);
-        if cx.now() < later(life, limit) {
-            // It has shown that it lives since the alarm was set.
-            return None;
-        }
-        self.stale = Some(life);
-        let news = self.news.borrow();
-        self.told = news.error.as_ref().map(|error| (news.outage, error.kind()));
-        let why = news.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        let message =
-            format!("out of touch for more than {limit:?}, what it brought may be out of date{why}");
-        Some(Err(SourceError::down(message)))
-    }
-
-    /// What there is to say of the news; `None`: nothing.
-    async fn answer(
-        &mut self,
-        news: &News,
-        cx: &Context,
-        store: &Arc<S>,
-        content: &Content,
-    ) -> Option<Result<Update, SourceError>> {
-        let demanded = self.asked.is_some_and(|asked| news.answered >= asked);
-        if demanded {
-            self.asked = None;
-        }
-        match (news.link, &news.error, &news.map) {
-            (Link::Live, _, Some(map)) => {
-                let healed = self.told.take().is_some();
-                if demanded || healed || self.offered.as_ref().is_none_or(|offered| **offered != **map) {
-                    return Some(self.offer(map, news, cx, store, content).await);
-                }
-                self.offered = Some(map.clone());
-                if self.accepted {
-                    self.revision(&news.cursor);
-                    if let Some(keeper) = &mut self.keeper {
-                        keeper.current(cx);
-                    }
-                }
-                None
-            }
-            (Link::Failing, Some(error), _) => {
-                let kind = error.kind();
-                let mark = Some((news.outage, kind));
-                if self.told == mark && !demanded {
-                    return None;
-                }
-                if !self.answered
-                    && let Some(answer) = self.without(cx)
-                {
-                    return Some(Ok(answer));
-                }
-                if !self.answered && kind == SourceErrorKind::Down {
-                    // A start goes on trying until its deadline.
-                    return None;
-                }
-                self.told = mark;
-                Some(Err(error.clone()))
-            }
-            (_, Some(error), _) if demanded => {
-                self.told = Some((news.outage, error.kind()));
-                Some(Err(error.clone()))
-            }
-            _ => None,
-        }
-    }
-
-    /// What a start does without the store: it takes the cache, or leaves out what may be absent.
-    fn without(&mut self, cx: &Context) -> Option<Update> {
-        if let Some(kept) = self.keeper.as_ref().and_then(|keeper| keeper.take(cx)) {
-            let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
-            cx.warn(format!("cannot be reached: started from its cache, {age:?} old{but}"));
-            self.revision(&kept.cursor);
-            self.cx.activity().stand(|standing| {
-                if let Some(standing) = standing {
-                    standing.cached = true;
-                }
-            });
-            return Some(Update {
-                content: Brought::Documents(kept.documents),
-                cursor: kept.cursor,
-                optional: false,
-                fixed: false,
-            });
-        }
-        cx.is_optional().then(Update::absent)
-    }
-
-    /// Makes documents of all keys.
-    async fn offer(
-        &mut self,
-        map: &Arc<Map>,
-        news: &News,
-        cx: &Context,
-        store: &Arc<S>,
-        content: &Content,
-    ) -> Result<Update, SourceError> {
-        let bytes: usize = map.values().map(|entry| entry.value().len()).sum();
-        let made = if bytes > LONG {
-            self.make_elsewhere(map, cx, store, content).await
-        } else {
-            make(map, content, &Wanted::of(cx), &**store, &mut self.parsed)
-        };
-        cx.activity().read(cx.now());
-        cx.activity().parsed(self.parsed.take_fresh(), 0);
-        // From here on nothing waits: what is noted as offered is returned.
-        self.offered = Some(map.clone());
-        self.accepted = false;
-        match made {
-            Err(problems) => Err(SourceError::problems(SourceErrorKind::Invalid, problems)),
-            Ok(docs) if docs.is_empty() => {
-                let message = "nothing is there; what it brought last stays in force";
-                Err(SourceError::down(message).absent())
-            }
-            Ok(docs) => {
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.offered(&news.cursor, &docs);
-                }
-                let content = Brought::Documents(docs);
-                Ok(Update { content, cursor: news.cursor.clone(), optional: false, fixed: false })
-            }
-        }
-    }
-
-    async fn make_elsewhere(
-        &mut self,
-        map: &Arc<Map>,
-        cx: &Context,
-        store: &Arc<S>,
-        content: &Content,
-    ) -> Result<Vec<Layered>, Vec<Problem>> {
-        let place = Arc::new(Mutex::new(None));
-        let (map, store, content, wanted) = (map.clone(), store.clone(), content.clone(), Wanted::of(cx));
-        let (mut parsed, made) = (std::mem::take(&mut self.parsed), place.clone());
-        cx.services()
-            .offload(Box::new(move || {
-                let documents = make(&map, &content, &wanted, &*store, &mut parsed);
-                *lock(&made) = Some((documents, parsed));
-            }))
-            .await;
-        let (documents, parsed) = lock(&place).take().unwrap_or_else(|| {
-            let message = "making documents of it was cut short";
-            let problem = SourceError::invalid(message).into_problems();
-            (Err(problem), Parsed::default())
-        });
-        self.parsed = parsed;
-        documents
-    }
-
-    /// Shows in the status how the feed stands.
-    fn show(&self, news: &News, cx: &Context) {
-        let link = match news.link {
-            Link::Live => Linked::Live,
-            Link::Connecting => Linked::Connecting,
-            Link::Failing => Linked::Failing,
-        };
-        self.cx.activity().stand(|standing| {
-            let before = standing.take();
-            let cached = link != Linked::Live && before.as_ref().is_some_and(|before| before.cached);
-            let since = before.as_ref().filter(|before| before.link == link).map(|before| before.since);
-            *standing = Some(Standing {
-                link,
-                since: since.unwrap_or_else(|| cx.now()),
-                cached,
-                life: self.feed.life().clone(),
-                holds: self.offered.is_some(),
-                revision: before.and_then(|before| before.revision),
-                retries: news.retries,
-                error: news.error.as_ref().map(ToString::to_string),
-            });
-        });
-    }
-
-    /// Notes what is in force.
-    fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
-        self.feed.settle(cursor, verdict);
-        if matches!(verdict, Verdict::Applied { .. } | Verdict::Unchanged) {
-            self.accepted = true;
-            self.revision(cursor);
-            if let Some(keeper) = &mut self.keeper {
-                keeper.applied(cursor, &self.cx);
-            }
-        }
-    }
-
-    fn revision(&self, cursor: &Cursor) {
-        let revision = match (&cursor.token, cursor.order) {
-            (_, order) if order != 0 => Some(order.to_string()),
-            (Some(token), _) => Some(token.to_string()),
-            (None, _) => None,
-        };
-        self.cx.activity().stand(|standing| {
-            if let Some(standing) = standing {
-                standing.revision = revision;
-            }
-        });
-    }
-}
-
-/// What documents are made for, owned.
-struct Wanted {
-    schema: &'static crate::schema::meta::Schema,
-    above: Vec<String>,
-    limits: crate::format::Limits,
-}
-
-impl Wanted {
-    fn of(cx: &Context) -> Self {
-        Self { schema: cx.schema, above: cx.above().to_vec(), limits: cx.limits }
-    }
-}
-
-fn make<S: Store>(
-    map: &Map,
-    content: &Content,
-    wanted: &Wanted,
-    store: &S,
-    parsed: &mut Parsed,
-) -> Result<Vec<Layered>, Vec<Problem>> {
-    let place = Place {
-        source: &store.describe(),
-        schema: wanted.schema,
-        above: &wanted.above,
-        limits: &wanted.limits,
-        locate: &|key: &str, entry: &Entry| store.locate(key, entry),
-    };
-    assemble(map, content, &place, parsed)
 }
