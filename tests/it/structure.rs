@@ -31,6 +31,11 @@ const ONE_PLACE: &[(&str, &str)] = &[
     ("granit_parser", "format/yaml.rs"),
     ("clap", "source/clap.rs"),
     ("tracing", "observe/trace.rs"),
+    ("hyper", "source/remote/net.rs"),
+    ("rustls_native_certs", "source/remote/net.rs"),
+    ("rustls_pki_types", "source/remote/net.rs"),
+    ("socket2", "source/remote/net.rs"),
+    ("tokio_rustls", "source/remote/net.rs"),
 ];
 
 /// What stands at the top of the repository, besides dotfiles and cargo's `target`.

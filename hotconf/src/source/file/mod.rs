@@ -36,6 +36,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The bytes of a small file that is no document: a token, a certificate, a key. They are wiped when dropped.
+///
+/// # Errors
+///
+/// Why it was not read, as the end of a sentence that begins with its path.
+#[cfg(feature = "_net")]
+pub(super) fn read_small(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
+    match read::read(path, 4 << 20) {
+        Ok(read) => Ok(read.bytes),
+        Err(read::Unread::Missing(why) | read::Unread::Barred(why)) => Err(why),
+        Err(read::Unread::Unsteady) => Err("changed each time that it was read".to_owned()),
+    }
+}
+
 /// A configuration file, a directory of fragments, or the first that exists of several paths.
 ///
 /// The format is told by the extension (`toml`, `yaml`, `yml`, `json`, in any letter case) or by

@@ -8,6 +8,9 @@ mod backoff;
 mod commons;
 mod feed;
 mod follow;
+#[cfg(feature = "_net")]
+#[allow(dead_code, unused_imports)] // each store uses a part of it
+mod net;
 mod store;
 mod tuning;
 
@@ -17,4 +20,6 @@ mod tests;
 pub use backoff::Backoff;
 pub(crate) use commons::Commons;
 pub use follow::Remote;
+#[cfg(feature = "_net")]
+pub use net::{Token, Transport};
 pub use store::{Entry, Identity, Map, Session, Step, Store};

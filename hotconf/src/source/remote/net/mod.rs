@@ -1,0 +1,22 @@
+//! What stores over TCP share: where a server is, how to reach it, who we are, and one HTTP/1.1 connection.
+//!
+//! The only folder that names `hyper`, `rustls` and `socket2`. Nothing here spawns or decides when to try
+//! again: what has to run beside a request is polled with it, and the resuming core owns every deadline.
+
+mod base64;
+mod connect;
+mod dial;
+mod endpoint;
+mod explain;
+mod proxy;
+mod stream;
+mod tls;
+mod token;
+mod transport;
+
+pub(super) use dial::dial;
+pub(super) use endpoint::Endpoint;
+pub(super) use explain::explain;
+pub(super) use stream::Stream;
+pub use token::Token;
+pub use transport::Transport;
