@@ -148,6 +148,8 @@ pub use secret::Secret;
 pub use source::Clap;
 #[cfg(feature = "remote")]
 pub use source::remote;
+#[cfg(feature = "etcd")]
+pub use source::remote::etcd::Etcd;
 pub use source::{
     Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source,
     SourceError, SourceErrorKind, SourceExt, Stirring, Update, Verdict,

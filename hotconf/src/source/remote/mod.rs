@@ -6,6 +6,8 @@
 mod assemble;
 mod backoff;
 mod commons;
+#[cfg(feature = "etcd")]
+pub(crate) mod etcd;
 mod feed;
 mod follow;
 #[cfg(feature = "_net")]
@@ -19,6 +21,8 @@ mod tests;
 
 pub use backoff::Backoff;
 pub(crate) use commons::Commons;
+#[cfg(feature = "etcd")]
+pub use etcd::{EtcdSession, EtcdStore};
 pub use follow::Remote;
 #[cfg(feature = "_net")]
 pub use net::{Token, Transport};
