@@ -17,6 +17,7 @@ mod saves;
 mod set;
 mod shop;
 mod shutdown;
+mod stores;
 mod structure;
 mod support;
 mod updates;

@@ -88,7 +88,8 @@ pub struct SourceStatus {
     pub error: Option<Error>,
     /// How long ago it brought something last.
     pub answered: Option<Duration>,
-    /// How long ago it was looked at last, whether or not anything had changed.
+    /// How long ago it was looked at last, whether or not anything had changed; of a remote store, how long
+    /// ago it last showed that it lives.
     pub checked: Option<Duration>,
     /// Its changes are found by the content poll alone, because a watch could not be set.
     pub polling: bool,
@@ -118,6 +119,8 @@ pub enum SourceState {
     Connecting,
     /// A remote store that cannot be reached: what it brought last stays in force, and may be out of date.
     Stale,
+    /// A remote store that could not be reached at the start: what its cache on disk held is in force.
+    Cached,
     /// What it holds now was refused; what it brought before stays in force.
     Refused,
     /// Gone or unreadable; what it brought last stays in force.
@@ -178,13 +181,22 @@ struct Source {
 }
 
 impl Source {
+    /// When it was last looked at. A remote source's loop hears of its store more often than it has news.
+    fn checked(&self) -> Option<Instant> {
+        let life = self.activity.standing().and_then(|standing| *lock(&standing.life));
+        life.or_else(|| self.activity.checked())
+    }
+
     /// Its state and since when. A remote source's own loop knows of its link; whether what it brought is
     /// in force, the board knows.
     fn stands(&self) -> (SourceState, Instant) {
         let Some(standing) = self.activity.standing() else { return (self.state, self.since) };
         match (self.state, standing.link) {
+            (SourceState::Following | SourceState::Down, _) if standing.cached => {
+                (SourceState::Cached, standing.since)
+            }
             (SourceState::Following, Linked::Connecting) => (SourceState::Connecting, standing.since),
-            (SourceState::Following | SourceState::Down, Linked::Failing) if self.answered.is_some() => {
+            (SourceState::Following | SourceState::Down, Linked::Failing) if standing.holds => {
                 (SourceState::Stale, standing.since)
             }
             _ => (self.state, self.since),
@@ -322,7 +334,7 @@ impl Board {
                     last_failure: standing.and_then(|standing| standing.error),
                     error: s.error.clone(),
                     answered: s.answered.map(|at| now.saturating_duration_since(at)),
-                    checked: s.activity.checked().map(|at| now.saturating_duration_since(at)),
+                    checked: s.checked().map(|at| now.saturating_duration_since(at)),
                     polling: s.activity.polling.load(Ordering::Relaxed),
                     reads: of(&s.activity.reads),
                     parses: of(&s.activity.parses),

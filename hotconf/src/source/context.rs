@@ -204,6 +204,12 @@ pub(crate) struct Standing {
     pub(crate) link: Linked,
     /// Since when it is so.
     pub(crate) since: Instant,
+    /// When the store last showed that it lives; the loop keeps it up to date.
+    pub(crate) life: Arc<Mutex<Option<Instant>>>,
+    /// It has brought something.
+    pub(crate) holds: bool,
+    /// What is in force of it came from its cache on disk.
+    pub(crate) cached: bool,
     /// The place in the store's history that is in force.
     pub(crate) revision: Option<String>,
     /// Attempts that failed, since the beginning.

@@ -61,6 +61,8 @@ pub(super) enum Link {
 pub(super) struct Feed<S: Store> {
     news: watch::Sender<News>,
     wants: Arc<Wants>,
+    /// When the store last showed that it lives.
+    life: Arc<Mutex<Option<Instant>>>,
     driver: tokio::sync::Mutex<Driver<S>>,
 }
 
@@ -93,12 +95,13 @@ impl Wants {
 
 impl<S: Store> Feed<S> {
     pub(super) fn new(store: Arc<S>, cx: Context, tuning: Tuning) -> Self {
-        let wants = Arc::new(Wants::default());
+        let (wants, life) = (Arc::new(Wants::default()), Arc::default());
         let driver = Driver {
             store,
             cx,
             tuning,
-            wants: wants.clone(),
+            wants: Arc::clone(&wants),
+            life: Arc::clone(&life),
             phase: Phase::Apart,
             attempts: Attempts::default(),
             gap: false,
@@ -107,13 +110,18 @@ impl<S: Store> Feed<S> {
             resync: None,
         };
         let driver = tokio::sync::Mutex::new(driver);
-        Self { news: watch::Sender::new(News::default()), wants, driver }
+        Self { news: watch::Sender::new(News::default()), wants, life, driver }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<News> {
         let mut news = self.news.subscribe();
         news.mark_changed();
         news
+    }
+
+    /// When the store last showed that it lives, kept up to date.
+    pub(super) fn life(&self) -> &Arc<Mutex<Option<Instant>>> {
+        &self.life
     }
 
     /// Asks for everything anew; the number that [`News::answered`] will reach.
@@ -146,6 +154,7 @@ struct Driver<S: Store> {
     cx: Context,
     tuning: Tuning,
     wants: Arc<Wants>,
+    life: Arc<Mutex<Option<Instant>>>,
     phase: Phase<S::Session>,
     attempts: Attempts,
     /// The history was lost since the session last went on well: the next loss is a failure.
@@ -367,6 +376,7 @@ impl<S: Store> Driver<S> {
             _ => return Err(SourceError::gap("the store answered with a change before it listed anything")),
         };
         let now = self.cx.now();
+        *lock(&self.life) = Some(now);
         if !follows || self.resync.is_none() {
             self.resync = self.next_resync(now);
         }

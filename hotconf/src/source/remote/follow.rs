@@ -2,17 +2,18 @@
 
 use super::assemble::{Content, Parsed, Place, assemble};
 use super::backoff::Backoff;
+use super::cache::{Cache, Keeper};
 use super::feed::{Feed, Link, News};
 use super::store::{Entry, Map, Store};
 use super::tuning::Tuning;
 use crate::error::Problem;
 use crate::format::Format;
 use crate::race::{Either, race};
-use crate::source::context::{Activity, Linked, Standing};
+use crate::source::context::{Linked, Standing};
 use crate::source::{
     BoxFuture, Content as Brought, Context, Cursor, Source, SourceError, SourceErrorKind, Update, Verdict,
 };
-use crate::sync::lock;
+use crate::sync::{later, lock};
 use crate::value::Layered;
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -39,6 +40,7 @@ pub struct Remote<S: Store> {
     store: Arc<S>,
     content: Content,
     tuning: Tuning,
+    cache: Option<Cache>,
     follower: Option<Follower<S>>,
 }
 
@@ -46,7 +48,7 @@ impl<S: Store> Remote<S> {
     /// A store of which one key is one whole document; the extension of its name tells the format.
     pub fn of(store: S) -> Self {
         let content = Content::Document(None);
-        Self { store: Arc::new(store), content, tuning: Tuning::default(), follower: None }
+        Self { store: Arc::new(store), content, tuning: Tuning::default(), cache: None, follower: None }
     }
 
     /// One key is one whole document of this format.
@@ -88,6 +90,24 @@ impl<S: Store> Remote<S> {
         self
     }
 
+    /// How long the store may be out of touch before an event says that what it brought may be out of date:
+    /// once for each time, a second [`SourceDown`](crate::SourceDown) beside the one of the outage itself.
+    /// Default: none is told.
+    ///
+    /// Counted from the last sign of life, so nothing shorter than a heartbeat makes sense (30 s).
+    pub fn stale_after(mut self, limit: Duration) -> Self {
+        self.tuning.stale_after = Some(limit);
+        self
+    }
+
+    /// Keeps what was applied last on disk, and starts from that while the store is away.
+    ///
+    /// A start waits for the store for 2 s at most, and then takes the cache; what the store says later applies
+    /// as any change does.
+    pub fn cached(self, cache: Cache) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
     /// The store, while nobody follows it yet.
     #[allow(dead_code)] // each store has settings
     pub(super) fn change(mut self, change: impl FnOnce(&mut S)) -> Self {
@@ -96,7 +116,7 @@ impl<S: Store> Remote<S> {
     }
 
     fn follow(&mut self, cx: &Context) -> &mut Follower<S> {
-        let (store, tuning) = (&self.store, self.tuning);
+        let (store, tuning, cache) = (&self.store, self.tuning, &self.cache);
         self.follower.get_or_insert_with(|| {
             let make = || Feed::new(store.clone(), cx.apart(), tuning);
             let identity = store.identity().and(format!("{tuning:?}")).and(format!("{:?}", cx.limits));
@@ -104,7 +124,8 @@ impl<S: Store> Remote<S> {
                 Some(commons) => commons.share(&identity, make),
                 None => Arc::new(make()),
             };
-            Follower::new(feed, cx)
+            let keeper = cache.as_ref().map(|cache| Keeper::new(cache, &store.describe(), cx));
+            Follower::new(feed, cx, keeper, tuning.stale_after)
         })
     }
 }
@@ -148,7 +169,9 @@ impl<S: Store> Source for Remote<S> {
 struct Follower<S: Store> {
     feed: Arc<Feed<S>>,
     news: watch::Receiver<News>,
-    activity: Arc<Activity>,
+    /// For what is said outside of `next`.
+    cx: Context,
+    keeper: Option<Keeper>,
     /// When a start waits for it no longer.
     grace: Option<Instant>,
     answered: bool,
@@ -156,22 +179,32 @@ struct Follower<S: Store> {
     asked: Option<u64>,
     /// What was offered last, good or bad.
     offered: Option<Arc<Map>>,
+    /// It is in force.
+    accepted: bool,
     /// The outage that was told, and of what kind it was.
     told: Option<(u64, SourceErrorKind)>,
+    stale_after: Option<Duration>,
+    /// The sign of life after which it was told that nothing came for too long.
+    stale: Option<Instant>,
     parsed: Parsed,
 }
 
 impl<S: Store> Follower<S> {
-    fn new(feed: Arc<Feed<S>>, cx: &Context) -> Self {
+    fn new(feed: Arc<Feed<S>>, cx: &Context, keeper: Option<Keeper>, stale_after: Option<Duration>) -> Self {
+        let hurried = cx.is_optional() || keeper.is_some();
         Self {
             news: feed.subscribe(),
             feed,
-            activity: cx.activity().clone(),
-            grace: cx.is_optional().then(|| cx.now() + GRACE),
+            cx: cx.clone(),
+            keeper,
+            grace: hurried.then(|| cx.now() + GRACE),
             answered: false,
             asked: None,
             offered: None,
+            accepted: false,
             told: None,
+            stale_after,
+            stale: None,
             parsed: Parsed::default(),
         }
     }
@@ -186,19 +219,50 @@ impl<S: Store> Follower<S> {
                 return answer;
             }
             // First the loop, if it is ours to drive: what it tells is then seen in the same poll.
+            let alarm = self.alarm();
             let moved = race(self.feed.drive(), self.news.changed());
-            match self.grace.filter(|_| !self.answered) {
-                Some(at) => {
-                    if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
-                        self.answered = true;
-                        return Ok(Update::absent());
-                    }
-                }
-                None => {
-                    moved.await;
+            let Some(at) = alarm else {
+                moved.await;
+                continue;
+            };
+            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
+                if let Some(answer) = self.alarmed(cx) {
+                    self.answered = true;
+                    return answer;
                 }
             }
         }
+    }
+
+    /// When there is something to do though no news came: a start that waits no longer, or the limit of
+    /// staleness.
+    fn alarm(&self) -> Option<Instant> {
+        if !self.answered {
+            return self.grace;
+        }
+        let life = *lock(self.feed.life());
+        life.filter(|life| self.stale != Some(*life))
+            .zip(self.stale_after)
+            .map(|(life, limit)| later(life, limit))
+    }
+
+    fn alarmed(&mut self, cx: &Context) -> Option<Result<Update, SourceError>> {
+        if !self.answered {
+            self.grace = None;
+            return self.without(cx).map(Ok);
+        }
+        let (life, limit) = ((*lock(self.feed.life()))?, self.stale_after?);
+        if cx.now() < later(life, limit) {
+            // It has shown that it lives since the alarm was set.
+            return None;
+        }
+        self.stale = Some(life);
+        let news = self.news.borrow();
+        self.told = news.error.as_ref().map(|error| (news.outage, error.kind()));
+        let why = news.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let message =
+            format!("out of touch for more than {limit:?}, what it brought may be out of date{why}");
+        Some(Err(SourceError::down(message)))
     }
 
     /// What there is to say of the news; `None`: nothing.
@@ -220,7 +284,12 @@ impl<S: Store> Follower<S> {
                     return Some(self.offer(map, news, cx, store, content).await);
                 }
                 self.offered = Some(map.clone());
-                self.revision(&news.cursor);
+                if self.accepted {
+                    self.revision(&news.cursor);
+                    if let Some(keeper) = &mut self.keeper {
+                        keeper.current(cx);
+                    }
+                }
                 None
             }
             (Link::Failing, Some(error), _) => {
@@ -229,9 +298,14 @@ impl<S: Store> Follower<S> {
                 if self.told == mark && !demanded {
                     return None;
                 }
+                if !self.answered
+                    && let Some(answer) = self.without(cx)
+                {
+                    return Some(Ok(answer));
+                }
                 if !self.answered && kind == SourceErrorKind::Down {
-                    // A start goes on trying until its deadline, or without what may be absent.
-                    return cx.is_optional().then(|| Ok(Update::absent()));
+                    // A start goes on trying until its deadline.
+                    return None;
                 }
                 self.told = mark;
                 Some(Err(error.clone()))
@@ -242,6 +316,28 @@ impl<S: Store> Follower<S> {
             }
             _ => None,
         }
+    }
+
+    /// What a start does without the store: it takes the cache, or leaves out what may be absent.
+    fn without(&mut self, cx: &Context) -> Option<Update> {
+        if let Some(kept) = self.keeper.as_ref().and_then(|keeper| keeper.take(cx)) {
+            let age = kept.age;
+            cx.warn(format!(
+                "cannot be reached: started from its cache, {age:?} old, in which there are no secrets"
+            ));
+            self.revision(&kept.cursor);
+            self.cx.activity().stand(|standing| {
+                if let Some(standing) = standing {
+                    standing.cached = true;
+                }
+            });
+            return Some(Update {
+                content: Brought::Documents(kept.documents),
+                cursor: kept.cursor,
+                optional: false,
+            });
+        }
+        cx.is_optional().then(Update::absent)
     }
 
     /// Makes documents of all keys.
@@ -262,6 +358,7 @@ impl<S: Store> Follower<S> {
         cx.activity().read(cx.now(), self.parsed.take_fresh());
         // From here on nothing waits: what is noted as offered is returned.
         self.offered = Some(map.clone());
+        self.accepted = false;
         match made {
             Err(problems) => Err(SourceError::problems(SourceErrorKind::Invalid, problems)),
             Ok(docs) if docs.is_empty() => {
@@ -269,6 +366,9 @@ impl<S: Store> Follower<S> {
                 Err(SourceError::down(message).absent())
             }
             Ok(docs) => {
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.offered(&news.cursor, &docs);
+                }
                 let content = Brought::Documents(docs);
                 Ok(Update { content, cursor: news.cursor.clone(), optional: false })
             }
@@ -307,12 +407,16 @@ impl<S: Store> Follower<S> {
             Link::Connecting => Linked::Connecting,
             Link::Failing => Linked::Failing,
         };
-        self.activity.stand(|standing| {
+        self.cx.activity().stand(|standing| {
             let before = standing.take();
+            let cached = link != Linked::Live && before.as_ref().is_some_and(|before| before.cached);
             let since = before.as_ref().filter(|before| before.link == link).map(|before| before.since);
             *standing = Some(Standing {
                 link,
                 since: since.unwrap_or_else(|| cx.now()),
+                cached,
+                life: self.feed.life().clone(),
+                holds: self.offered.is_some(),
                 revision: before.and_then(|before| before.revision),
                 retries: news.retries,
                 error: news.error.as_ref().map(ToString::to_string),
@@ -324,7 +428,11 @@ impl<S: Store> Follower<S> {
     fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
         self.feed.settle(cursor, verdict);
         if matches!(verdict, Verdict::Applied { .. } | Verdict::Unchanged) {
+            self.accepted = true;
             self.revision(cursor);
+            if let Some(keeper) = &mut self.keeper {
+                keeper.applied(cursor, &self.cx);
+            }
         }
     }
 
@@ -334,7 +442,7 @@ impl<S: Store> Follower<S> {
             (Some(token), _) => Some(token.to_string()),
             (None, _) => None,
         };
-        self.activity.stand(|standing| {
+        self.cx.activity().stand(|standing| {
             if let Some(standing) = standing {
                 standing.revision = revision;
             }

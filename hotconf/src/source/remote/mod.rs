@@ -1,10 +1,11 @@
 //! Remote stores: one resuming core, and a folder per store that holds only what differs.
 //!
 //! [`store`] is the contract of a store; [`feed`] follows one, through every failure; [`assemble`] makes
-//! documents of its keys; [`follow`] is the source that a configuration sees.
+//! documents of its keys; [`cache`] keeps what was applied; [`follow`] is the source that a configuration sees.
 
 mod assemble;
 mod backoff;
+mod cache;
 mod commons;
 #[cfg(feature = "etcd")]
 pub(crate) mod etcd;
@@ -20,6 +21,7 @@ mod tuning;
 mod tests;
 
 pub use backoff::Backoff;
+pub use cache::Cache;
 pub(crate) use commons::Commons;
 #[cfg(feature = "etcd")]
 pub use etcd::{EtcdSession, EtcdStore};

@@ -587,6 +587,33 @@ fn a_document_over_the_limit_is_refused_and_the_last_one_stays() {
 }
 
 #[test]
+fn out_of_touch_for_too_long_is_told_once_more_and_its_end_too() {
+    let mut desk = desk_of(|server| Remote::of(Script::<false>(server)).keys("").stale_after(100 * SECOND));
+    desk.put("a", "1");
+    desk.says();
+    for _ in 0..6 {
+        desk.say(Ok(Step::Same { cursor: at(1) }));
+        assert_eq!(desk.turn(20 * SECOND), "", "alive");
+    }
+    desk.drop_session();
+    desk.refuse(100);
+    desk.says();
+    assert_eq!(desk.turn(SECOND), "Down: connection refused");
+    let mut told = Vec::new();
+    for _ in 0..300 {
+        let said = desk.turn(SECOND);
+        if !said.is_empty() {
+            told.push(said);
+        }
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("Down: out of touch for more than 100s"), "{told:?}");
+    desk.server.lock().unwrap().refusals.clear();
+    assert_eq!(desk.turn(61 * SECOND), "a=1");
+    assert_eq!(desk.turn(SECOND), "");
+}
+
+#[test]
 fn what_a_store_asks_for_is_the_least_delay() {
     let mut desk = desk_of(|server| {
         let backoff = Backoff { first: SECOND, ..Backoff::default() };

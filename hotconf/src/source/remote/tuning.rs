@@ -12,6 +12,8 @@ pub(super) struct Tuning {
     pub(super) backoff: Backoff,
     /// How often everything is listed anew though nothing went wrong; ± 20 %. Zero: never.
     pub(super) resync: Duration,
+    /// How long it may be out of touch before that is told once more.
+    pub(super) stale_after: Option<Duration>,
 }
 
 impl Default for Tuning {
@@ -20,6 +22,7 @@ impl Default for Tuning {
             deadline: Duration::from_secs(10),
             backoff: Backoff::default(),
             resync: Duration::from_secs(5 * 60),
+            stale_after: None,
         }
     }
 }

@@ -1,0 +1,14 @@
+//! Remote stores: what each must hold, through every fault that a network and a server can have.
+//!
+//! [`conformance`] is one suite for all stores. It runs here over a store of lines whose server lives in this
+//! process, and over the real servers that [`servers`] finds; `tests/servers/fetch` fetches them.
+
+mod conformance;
+
+mod lines;
+mod proxy;
+mod resuming;
+mod rig;
+mod servers;
+
+conformance::suite!(over_lines, Some(crate::lines::Server::start()));

@@ -1,0 +1,1 @@
+//! Real servers: found, started, broken and stopped.
