@@ -69,7 +69,8 @@ pub(crate) struct LinesSession {
 
 fn number(word: Option<&str>) -> Result<u64, SourceError> {
     let word = word.unwrap_or_default();
-    word.parse().map_err(|_| SourceError::gap(format!("expected a number, found {:.40}", word.escape_debug())))
+    word.parse()
+        .map_err(|_| SourceError::gap(format!("expected a number, found {:.40}", word.escape_debug())))
 }
 
 impl LinesSession {
@@ -138,8 +139,7 @@ impl Session for LinesSession {
                 Some("alive") => Ok(Step::Same { cursor }),
                 Some("all") => {
                     let keys = self.keys(number(words.next())?).await?;
-                    let all: Map =
-                        keys.into_iter().filter_map(|(key, entry)| Some((key, entry?))).collect();
+                    let all: Map = keys.into_iter().filter_map(|(key, entry)| Some((key, entry?))).collect();
                     Ok(Step::Listing { all, cursor })
                 }
                 Some("change") => {
@@ -263,7 +263,8 @@ async fn talk(mut stream: TcpStream, shared: Arc<Shared>, mut frozen: watch::Rec
                 format!("alive {} {}\n", data.epoch, data.revision)
             }
         };
-        if frozen.wait_for(|frozen| !frozen).await.is_err() || writing.write_all(text.as_bytes()).await.is_err()
+        if frozen.wait_for(|frozen| !frozen).await.is_err()
+            || writing.write_all(text.as_bytes()).await.is_err()
         {
             return;
         }

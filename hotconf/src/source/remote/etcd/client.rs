@@ -1,10 +1,10 @@
 //! The session with one member of an etcd cluster: login, listing, watch. The only file here that waits.
 
+use super::Settings;
 use super::grpc::{Call, Channel, Fault, Status, authorization};
 use super::history::{History, entry};
 use super::refusal::{Refusal, judge};
 use super::wire::{self, Header};
-use super::Settings;
 use crate::race::{Either, race};
 use crate::source::remote::net::{Endpoint, Stream, dial};
 use crate::source::remote::{Map, Session, Step};
@@ -69,7 +69,11 @@ pub(super) async fn connect(
     Err(SourceError::down(failed.join("; ")))
 }
 
-async fn open(settings: &Arc<Settings>, member: &Endpoint, cx: &Context) -> Result<Live<Stream>, SourceError> {
+async fn open(
+    settings: &Arc<Settings>,
+    member: &Endpoint,
+    cx: &Context,
+) -> Result<Live<Stream>, SourceError> {
     let stream = dial(member, &settings.transport, &[b"h2"], cx).await?;
     let origin = format!("{}://{}", member.scheme(), member.authority());
     Live::begin(settings.clone(), stream, &origin, cx).await
@@ -142,7 +146,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
             }
             match page.pairs.last() {
                 Some(last) if page.more => rest = span.after(&last.key),
-                None if page.more => return Err(self.lied("an answer says that there is more, and brings nothing")),
+                None if page.more => {
+                    return Err(self.lied("an answer says that there is more, and brings nothing"));
+                }
                 _ => break,
             }
         }
@@ -159,7 +165,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
     }
 
     /// One page of the listing, as of `revision`, with one more login where the last one has run out.
-    async fn page(&mut self, span: &wire::Span, revision: u64, cx: &Context) -> Result<wire::Page, SourceError> {
+    async fn page(
+        &mut self,
+        span: &wire::Span,
+        revision: u64,
+        cx: &Context,
+    ) -> Result<wire::Page, SourceError> {
         let question = wire::range(span, PAGE as u64, revision);
         let mut fresh = false;
         loop {
@@ -187,7 +198,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
         Ok(step)
     }
 
-    async fn hear(&mut self, call: &mut Call, history: &mut History, cx: &Context) -> Result<Step, SourceError> {
+    async fn hear(
+        &mut self,
+        call: &mut Call,
+        history: &mut History,
+        cx: &Context,
+    ) -> Result<Step, SourceError> {
         let mut asked = false;
         loop {
             let patience = if asked { PING } else { ASK };
@@ -217,6 +233,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
     /// What a fault means here.
     fn refused(&self, fault: Fault) -> Refusal {
         match fault {
+            Fault::Status(Status { code: 0, .. }) => {
+                Refusal::Error(self.lied("the answer ended before all of it was there"))
+            }
+            Fault::Status(status) if status.message.is_empty() => {
+                judge(Some(status.code), &status.to_string())
+            }
             Fault::Status(Status { code, message }) => judge(Some(code), &message),
             Fault::TooLong(why) => Refusal::Error(too_long(&why)),
             fault @ Fault::Broken(_) => {

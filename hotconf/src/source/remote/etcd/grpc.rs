@@ -84,7 +84,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Channel<T> {
         most: usize,
     ) -> Result<Bytes, Fault> {
         let mut call = self.call(path, token, question, most).await?;
-        call.requests.as_mut().map_or(Ok(()), |requests| requests.send_data(Bytes::new(), true)).map_err(|e| broken(&e))?;
+        call.requests
+            .as_mut()
+            .map_or(Ok(()), |requests| requests.send_data(Bytes::new(), true))
+            .map_err(|e| broken(&e))?;
         let answer = self.message(&mut call).await?;
         // What counts is how the call ended: an answer may be followed by an error.
         match self.message(&mut call).await {
@@ -128,9 +131,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Channel<T> {
     /// Asks the server whether it lives, and waits until it says so.
     pub(super) async fn pong(&mut self) -> Result<(), Fault> {
         let pings = &mut self.pings;
-        let pong = async {
-            pings.ping(Ping::opaque()).await.map(drop).map_err(|error| broken(&error))
-        };
+        let pong = async { pings.ping(Ping::opaque()).await.map(drop).map_err(|error| broken(&error)) };
         with(&mut self.connection, pong).await
     }
 
@@ -200,7 +201,8 @@ impl Call {
             self.requests = None;
             return Err(Fault::Status(status));
         }
-        let kind = head.headers.get(CONTENT_TYPE).map_or("no type", |kind| kind.to_str().unwrap_or("another type"));
+        let kind =
+            head.headers.get(CONTENT_TYPE).map_or("no type", |kind| kind.to_str().unwrap_or("another type"));
         if head.status != StatusCode::OK || !kind.starts_with("application/grpc") {
             return Err(Fault::Broken(format!("expected gRPC, found HTTP {} with {kind}", head.status)));
         }
@@ -305,11 +307,27 @@ fn broken(error: &h2::Error) -> Fault {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAMES: [&str; 17] = [
-            "ok", "cancelled", "unknown", "invalid argument", "deadline exceeded", "not found",
-            "already exists", "permission denied", "resource exhausted", "failed precondition", "aborted",
-            "out of range", "unimplemented", "internal", "unavailable", "data loss", "unauthenticated",
+            "ok",
+            "cancelled",
+            "unknown",
+            "invalid argument",
+            "deadline exceeded",
+            "not found",
+            "already exists",
+            "permission denied",
+            "resource exhausted",
+            "failed precondition",
+            "aborted",
+            "out of range",
+            "unimplemented",
+            "internal",
+            "unavailable",
+            "data loss",
+            "unauthenticated",
         ];
-        let name = usize::try_from(self.code).ok().and_then(|code| NAMES.get(code)).unwrap_or(&"no known code");
-        write!(f, "{} ({name}, gRPC {})", self.message, self.code)
+        let name =
+            usize::try_from(self.code).ok().and_then(|code| NAMES.get(code)).unwrap_or(&"no known code");
+        let space = if self.message.is_empty() { "" } else { " " };
+        write!(f, "{}{space}(gRPC {}, {name})", self.message, self.code)
     }
 }

@@ -61,7 +61,9 @@ impl History {
         // A proxy leaves the cluster out where it answers by itself.
         if cluster != 0 && cluster != self.cluster {
             let expected = self.cluster;
-            return Err(gap(format!("expected cluster {expected:x}, found {cluster:x}: the store is another")));
+            return Err(gap(format!(
+                "expected cluster {expected:x}, found {cluster:x}: the store is another"
+            )));
         }
         if revision < self.seen {
             let seen = self.seen;
@@ -70,7 +72,8 @@ impl History {
             )));
         }
         self.seen = revision;
-        self.held += said.events.iter().map(|event| event.pair.key.len() + event.pair.value.len()).sum::<usize>();
+        self.held +=
+            said.events.iter().map(|event| event.pair.key.len() + event.pair.value.len()).sum::<usize>();
         self.partial.extend(said.events);
         if self.held > self.most || self.partial.len() > MOST_EVENTS {
             return Err(gap("one answer has more changes than there is room for".to_owned()));

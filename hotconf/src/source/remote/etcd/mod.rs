@@ -176,7 +176,9 @@ impl Store for EtcdStore {
     async fn connect(&self, cx: &Context, _: u32) -> Result<EtcdSession, SourceError> {
         let members = self.settings.members.as_ref().map_err(Clone::clone)?;
         if members.is_empty() {
-            return Err(SourceError::invalid("expected the address of an etcd: `Etcd::new([\"http://host:2379\"])`"));
+            return Err(SourceError::invalid(
+                "expected the address of an etcd: `Etcd::new([\"http://host:2379\"])`",
+            ));
         }
         if self.settings.scope.is_none() {
             let message = "expected what to read: `.prefix(\"/shop/\")`, or `.key(\"/shop.toml\")`";

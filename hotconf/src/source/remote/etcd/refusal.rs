@@ -18,7 +18,11 @@ const KNOWN: [(&str, Kind, &str); 12] = [
     ("invalid auth token", Kind::Stale, "the login has run out"),
     ("revision of auth store is old", Kind::Stale, "users or roles were changed since the login"),
     ("revision in header is old", Kind::Stale, "users or roles were changed since the login"),
-    ("user name is empty", Kind::Stale, "the store asks who we are: give a user with `.user(name, password)`"),
+    (
+        "user name is empty",
+        Kind::Stale,
+        "the store asks who we are: give a user with `.user(name, password)`",
+    ),
     ("invalid user ID or password", Kind::Denied, "user or password are wrong: see `.user(name, password)`"),
     ("permission denied", Kind::Denied, "grant it: `etcdctl role grant-permission ROLE read KEY [--prefix]`"),
     ("revision has been compacted", Kind::Gap, "what followed is no longer kept"),
