@@ -251,6 +251,26 @@ fn a_start_from_the_cache_says_what_secret_it_lacks() {
 }
 
 #[test]
+fn a_sealed_cache_holds_secrets_and_shows_nothing() {
+    let (memory, dir) = (Memory::holding(ALL), Dir::new());
+    let start = |memory: &Memory, key: u8| {
+        let cache = Cache::in_dir(dir.path()).sealed_with(Secret::from([key; 32]));
+        let builder = Hot::<Shop>::builder().source(memory.source().cached(cache));
+        builder.startup_deadline(Duration::from_millis(200)).blocking_start()
+    };
+    let config = start(&memory, 1).unwrap();
+    until("that it is kept", || std::fs::read_dir(dir.path()).unwrap().count() > 0);
+    config.blocking_shutdown(Duration::from_secs(5)).unwrap();
+    assert!(!holds(dir.path(), "canary-7f3a") && !holds(dir.path(), "timeout"));
+    memory.set_down(true);
+    let config = start(&memory, 1).unwrap();
+    assert_eq!(config.load().db_password.expose(), "canary-7f3a");
+    drop(config);
+    let error = format!("{:?}", start(&memory, 2).unwrap_err());
+    assert!(error.contains("sealed with another key"), "{error}");
+}
+
+#[test]
 fn a_cache_that_is_damaged_or_too_old_is_not_taken_and_that_is_said() {
     let (memory, dir) = (Memory::holding(ALL), Dir::new());
     let start = |memory: &Memory, cache: Cache| {

@@ -30,6 +30,7 @@ const ONE_PLACE: &[(&str, &str)] = &[
     ("toml", "format/toml.rs"),
     ("granit_parser", "format/yaml.rs"),
     ("clap", "source/clap.rs"),
+    ("chacha20poly1305", "source/remote/cache/seal.rs"),
     ("tracing", "observe/trace.rs"),
     ("hyper", "source/remote/net.rs"),
     ("rustls_native_certs", "source/remote/net.rs"),

@@ -4,11 +4,13 @@
 //! process, and over the real servers that [`servers`] finds; `tests/servers/fetch` fetches them.
 
 mod conformance;
+mod etcd;
 
 mod lines;
 mod proxy;
 mod resuming;
 mod rig;
 mod servers;
+mod stub;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));

@@ -1,7 +1,7 @@
 //! What the conformance suite asks of a store, and what it watches a configuration with.
 
 use hotconf::remote::{Backoff, Remote, Store};
-use hotconf::{Event, Hot, HotConf, Inline, SourceState, SourceStatus, Subscription};
+use hotconf::{Event, Hot, HotConf, Inline, Source, SourceState, SourceStatus, Subscription};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -109,11 +109,11 @@ struct Told {
 }
 
 impl Watched {
-    pub(crate) fn start<S: Store>(source: Remote<S>) -> Self {
+    pub(crate) fn start(source: impl Source) -> Self {
         Self::try_start(source).expect("the first load")
     }
 
-    pub(crate) fn try_start<S: Store>(source: Remote<S>) -> Result<Self, hotconf::Error> {
+    pub(crate) fn try_start(source: impl Source) -> Result<Self, hotconf::Error> {
         let told = Arc::new(Mutex::new(Told::default()));
         let (hears, called) = (told.clone(), told.clone());
         let config = Hot::<App>::builder()

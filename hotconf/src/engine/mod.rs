@@ -82,6 +82,8 @@ impl Engine {
                     workers.shutdown();
                     // Idle ones go at once. One that hangs, or that waits for us, is not waited for long.
                     workers.wait_ended(Instant::now() + PARTING);
+                    // So is a name that is looked up: the system has no way to give that up.
+                    runtime.shutdown_timeout(PARTING);
                 })
                 .map_err(failed)?
         };

@@ -66,7 +66,8 @@ impl Attempts {
 
 /// The share of `whole` that `random` stands for, of `u64::MAX`.
 pub(super) fn part(whole: Duration, random: u64) -> Duration {
-    let nanos = (whole.as_nanos() * u128::from(random)) >> 64;
+    // Nobody lives to see 584 years, and the product of two `u64` has room.
+    let nanos = (u128::from(u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX)) * u128::from(random)) >> 64;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
@@ -113,5 +114,6 @@ mod tests {
     fn no_number_of_failures_overflows() {
         let mut attempts = Attempts { failed: u32::MAX, well_since: None };
         assert_eq!(delays(&mut attempts, Instant::now(), 1), [59999]);
+        assert!(part(Duration::MAX, u64::MAX) > Duration::from_secs(1 << 33));
     }
 }

@@ -27,6 +27,11 @@ use tokio::sync::{Notify, watch};
 const DENIED: Duration = Duration::from_secs(30);
 /// A listing that lacks keys is read again after this.
 const CONFIRM: Duration = Duration::from_secs(1);
+/// After so many steps of the loop, others have their turn: a store may have something to say at all times.
+const BREATH: u32 = 64;
+/// How many steps in a row that bring nothing are taken as they come; then one in this time.
+const PATIENCE: u32 = 100;
+const PACE: Duration = Duration::from_millis(10);
 
 /// What followers see.
 #[derive(Clone, Debug, Default)]
@@ -85,9 +90,16 @@ impl Wants {
         !lock(&self.settlements).is_empty()
     }
 
-    /// Waits until somebody wants something that is not yet done.
+    /// Waits until somebody wants something of a session that is not yet done.
     async fn something(&self) {
         while !self.listing() && !self.settling() {
+            self.nudge.notified().await;
+        }
+    }
+
+    /// Waits until somebody wants everything anew.
+    async fn anything_anew(&self) {
+        while !self.listing() {
             self.nudge.notified().await;
         }
     }
@@ -107,6 +119,7 @@ impl<S: Store> Feed<S> {
             gap: false,
             denied: false,
             doubted: None,
+            idle: None,
             resync: None,
         };
         let driver = tokio::sync::Mutex::new(driver);
@@ -143,7 +156,10 @@ impl<S: Store> Feed<S> {
     pub(super) async fn drive(&self) -> std::convert::Infallible {
         let mut driver = self.driver.lock().await;
         loop {
-            driver.advance(self).await;
+            for _ in 0..BREATH {
+                driver.advance(self).await;
+            }
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -163,6 +179,8 @@ struct Driver<S: Store> {
     denied: bool,
     /// A listing that lacks keys, until a second one confirms it.
     doubted: Option<Map>,
+    /// When the steps so far that brought nothing would have been through at their pace.
+    idle: Option<Instant>,
     /// When everything is listed anew.
     resync: Option<Instant>,
 }
@@ -214,14 +232,19 @@ impl<S: Store> Driver<S> {
                 self.phase = Phase::Connecting(self.wants.asked.load(Ordering::Acquire), Box::pin(opening));
             }
             Phase::Resting(rest) => {
-                // Somebody who asks is answered by an attempt at once.
-                race(rest, self.wants.something()).await;
+                // Somebody who asks is answered by an attempt at once. What became of what the last session
+                // said is no reason for one: it would be there again after each that fails.
+                race(rest, self.wants.anything_anew()).await;
                 self.phase = Phase::Apart;
             }
             Phase::Connecting(asked, opening) => {
                 let (asked, opened) = (*asked, opening.await);
                 match opened {
-                    Ok(session) => self.phase = Phase::Ready(session, Task::List),
+                    Ok(session) => {
+                        // What was said by the session before is no business of this one.
+                        lock(&self.wants.settlements).clear();
+                        self.phase = Phase::Ready(session, Task::List);
+                    }
                     Err(error) => self.failed(feed, asked, error),
                 }
             }
@@ -260,6 +283,8 @@ impl<S: Store> Driver<S> {
             Task::Follow => {
                 let cursor = feed.news.borrow().cursor.clone();
                 let (wants, resync) = (self.wants.clone(), self.resync);
+                let ahead = self.idle.and_then(|through| through.checked_sub(PACE * PATIENCE));
+                let rest = ahead.filter(|until| *until > cx.now());
                 Box::pin(async move {
                     let outcome = {
                         let interrupted = async {
@@ -271,7 +296,12 @@ impl<S: Store> Driver<S> {
                             }
                         };
                         let quiet = session.quiet();
-                        let next = within(&cx, quiet, "", session.next(&cx, Some(&cursor)));
+                        let next = async {
+                            if let Some(until) = rest {
+                                cx.sleep_until(until).await;
+                            }
+                            within(&cx, quiet, "", session.next(&cx, Some(&cursor))).await
+                        };
                         match race(next, interrupted).await {
                             Either::First(said) => Outcome::Said(said),
                             Either::Second(()) => Outcome::Nudged,
@@ -340,9 +370,12 @@ impl<S: Store> Driver<S> {
         let (map, cursor) = match (step, known) {
             (Step::Listing { all, cursor }, known) => {
                 check_size(&all, &self.cx)?;
-                let lacks =
-                    known.as_ref().is_some_and(|known| known.keys().any(|key| !all.contains_key(key)));
-                if S::CONFIRM_SHRINK && lacks && self.doubted.as_ref().is_none_or(|doubted| *doubted != all) {
+                let mut gone =
+                    known.iter().flat_map(|known| known.keys()).filter(|key| !all.contains_key(*key));
+                // Confirmed is what both listings lack; what else moved between them is no matter.
+                let doubtful =
+                    |key: &Arc<str>| self.doubted.as_ref().is_none_or(|doubted| doubted.contains_key(key));
+                if S::CONFIRM_SHRINK && gone.any(doubtful) {
                     self.doubted = Some(all);
                     return Ok(Task::Confirm);
                 }
@@ -363,14 +396,12 @@ impl<S: Store> Driver<S> {
                     };
                 }
                 check_size(&map, &self.cx)?;
-                self.gap = false;
                 (if map == *known { known } else { Arc::new(map) }, cursor)
             }
             (Step::Same { cursor }, Some(known)) if follows => {
                 if cursor.epoch != before.epoch || (cursor.order != 0 && cursor.order < before.order) {
                     return Err(went_back(&before, &cursor));
                 }
-                self.gap = false;
                 (known, cursor)
             }
             _ => return Err(SourceError::gap("the store answered with a change before it listed anything")),
@@ -381,8 +412,14 @@ impl<S: Store> Driver<S> {
             self.resync = self.next_resync(now);
         }
         self.attempts.well(now);
-        self.denied = false;
-        if !follows {
+        let known = feed.news.borrow().map.as_ref().is_some_and(|known| Arc::ptr_eq(known, &map));
+        if known {
+            self.idle = Some(self.idle.map_or(now, |through| through.max(now)) + PACE);
+        }
+        if follows {
+            // Only now: a session that lists, and then may not or cannot follow, is not well.
+            (self.gap, self.denied) = (false, false);
+        } else {
             self.wants.answered.fetch_max(asked, Ordering::AcqRel);
         }
         feed.news.send_if_modified(|news| {
@@ -436,8 +473,8 @@ impl<S: Store> Driver<S> {
     /// The next full listing: the interval, give or take a fifth, so that a fleet does not march in step.
     fn next_resync(&self, now: Instant) -> Option<Instant> {
         let every = self.tuning.resync;
-        let spread = part(every * 2 / 5, self.cx.random());
-        (!every.is_zero()).then(|| later(now, every.saturating_sub(every / 5) + spread))
+        let spread = part(every / 5 * 2, self.cx.random());
+        (!every.is_zero()).then(|| later(now, every.saturating_sub(every / 5).saturating_add(spread)))
     }
 }
 

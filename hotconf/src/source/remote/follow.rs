@@ -187,12 +187,29 @@ struct Follower<S: Store> {
     offered: Option<Arc<Map>>,
     /// It is in force.
     accepted: bool,
-    /// The outage that was told, and of what kind it was.
-    told: Option<(u64, SourceErrorKind)>,
+    /// The outage that was told, until its end is.
+    told: Option<Told>,
     stale_after: Option<Duration>,
     /// The sign of life after which it was told that nothing came for too long.
     stale: Option<Instant>,
     parsed: Parsed,
+    making: Option<Making>,
+}
+
+/// Documents that are being made on a worker.
+struct Making {
+    map: Arc<Map>,
+    made: Arc<Mutex<Option<Made>>>,
+    done: BoxFuture<'static, ()>,
+}
+
+/// What a worker brings back.
+type Made = (Result<Vec<Layered>, Vec<Problem>>, Parsed);
+
+/// What was told of an outage: each kind of failure once, however the attempts alternate.
+struct Told {
+    outage: u64,
+    kinds: Vec<SourceErrorKind>,
 }
 
 impl<S: Store> Follower<S> {
@@ -212,6 +229,7 @@ impl<S: Store> Follower<S> {
             stale_after,
             stale: None,
             parsed: Parsed::default(),
+            making: None,
         }
     }
 
@@ -225,26 +243,30 @@ impl<S: Store> Follower<S> {
                 return answer;
             }
             // First the loop, if it is ours to drive: what it tells is then seen in the same poll.
-            let alarm = self.alarm();
+            let alarm = self.alarm(news.link);
             let moved = race(self.feed.drive(), self.news.changed());
             let Some(at) = alarm else {
                 moved.await;
                 continue;
             };
-            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await {
-                if let Some(answer) = self.alarmed(cx) {
-                    self.answered = true;
-                    return answer;
-                }
+            if let Either::Second(()) = race(moved, cx.sleep_until(at)).await
+                && let Some(answer) = self.alarmed(cx)
+            {
+                self.answered = true;
+                return answer;
             }
         }
     }
 
     /// When there is something to do though no news came: a start that waits no longer, or the limit of
     /// staleness.
-    fn alarm(&self) -> Option<Instant> {
+    fn alarm(&self, link: Link) -> Option<Instant> {
         if !self.answered {
             return self.grace;
+        }
+        if link == Link::Live {
+            // Its session knows for how long it may be silent, and nothing would tell the end of an alarm.
+            return None;
         }
         let life = *lock(self.feed.life());
         life.filter(|life| self.stale != Some(*life))
@@ -263,8 +285,10 @@ impl<S: Store> Follower<S> {
             return None;
         }
         self.stale = Some(life);
-        let news = self.news.borrow();
-        self.told = news.error.as_ref().map(|error| (news.outage, error.kind()));
+        let news = self.news.borrow().clone();
+        if let Some(error) = &news.error {
+            self.tell(news.outage, error);
+        }
         let why = news.error.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let message =
             format!("out of touch for more than {limit:?}, what it brought may be out of date{why}");
@@ -279,29 +303,39 @@ impl<S: Store> Follower<S> {
         store: &Arc<S>,
         content: &Content,
     ) -> Option<Result<Update, SourceError>> {
+        let live = news.link == Link::Live;
         let demanded = self.asked.is_some_and(|asked| news.answered >= asked);
-        if demanded {
+        if demanded
+            && !live
+            && let Some(error) = &news.error
+        {
             self.asked = None;
+            return Some(Err(self.tell(news.outage, error)));
         }
-        match (news.link, &news.error, &news.map) {
-            (Link::Live, _, Some(map)) => {
-                let healed = self.told.take().is_some();
-                if demanded || healed || self.offered.as_ref().is_none_or(|offered| **offered != **map) {
-                    return Some(self.offer(map, news, cx, store, content).await);
-                }
-                self.offered = Some(map.clone());
-                if self.accepted {
-                    self.revision(&news.cursor);
-                    if let Some(keeper) = &mut self.keeper {
-                        keeper.current(cx);
-                    }
+        if let Some(map) = &news.map {
+            // What a session said that came and went between two looks counts as well.
+            let differs = self.offered.as_ref().is_none_or(|offered| offered != map);
+            if differs || (live && (demanded || self.told.is_some())) {
+                let offer = self.offer(map, news, cx, store, content).await;
+                // Only now: had this future been dropped, somebody would still have to be answered.
+                self.asked = self.asked.filter(|_| !demanded);
+                self.told = None;
+                return Some(offer);
+            }
+            self.offered = Some(map.clone());
+        }
+        match (news.link, &news.error) {
+            (Link::Live, _) if self.accepted => {
+                self.revision(&news.cursor);
+                if let Some(keeper) = &mut self.keeper {
+                    keeper.current(cx);
                 }
                 None
             }
-            (Link::Failing, Some(error), _) => {
-                let kind = error.kind();
-                let mark = Some((news.outage, kind));
-                if self.told == mark && !demanded {
+            (Link::Failing, Some(error)) => {
+                let (outage, kind) = (news.outage, error.kind());
+                if self.told.as_ref().is_some_and(|told| told.outage == outage && told.kinds.contains(&kind))
+                {
                     return None;
                 }
                 if !self.answered
@@ -309,28 +343,30 @@ impl<S: Store> Follower<S> {
                 {
                     return Some(Ok(answer));
                 }
-                if !self.answered && kind == SourceErrorKind::Down {
+                if !self.answered && matches!(kind, SourceErrorKind::Down | SourceErrorKind::Gap) {
                     // A start goes on trying until its deadline.
                     return None;
                 }
-                self.told = mark;
-                Some(Err(error.clone()))
-            }
-            (_, Some(error), _) if demanded => {
-                self.told = Some((news.outage, error.kind()));
-                Some(Err(error.clone()))
+                Some(Err(self.tell(outage, error)))
             }
             _ => None,
         }
     }
 
+    /// Notes that an outage of this kind is told.
+    fn tell(&mut self, outage: u64, error: &SourceError) -> SourceError {
+        let told = self.told.take().filter(|told| told.outage == outage);
+        let mut told = told.unwrap_or(Told { outage, kinds: Vec::new() });
+        told.kinds.push(error.kind());
+        self.told = Some(told);
+        error.clone()
+    }
+
     /// What a start does without the store: it takes the cache, or leaves out what may be absent.
     fn without(&mut self, cx: &Context) -> Option<Update> {
         if let Some(kept) = self.keeper.as_ref().and_then(|keeper| keeper.take(cx)) {
-            let age = kept.age;
-            cx.warn(format!(
-                "cannot be reached: started from its cache, {age:?} old, in which there are no secrets"
-            ));
+            let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
+            cx.warn(format!("cannot be reached: started from its cache, {age:?} old{but}"));
             self.revision(&kept.cursor);
             self.cx.activity().stand(|standing| {
                 if let Some(standing) = standing {
@@ -381,6 +417,8 @@ impl<S: Store> Follower<S> {
         }
     }
 
+    /// The same on a worker. What is under way lies in the follower, not in the future that waits for it: one that is
+    /// dropped loses no work.
     async fn make_elsewhere(
         &mut self,
         map: &Arc<Map>,
@@ -388,16 +426,23 @@ impl<S: Store> Follower<S> {
         store: &Arc<S>,
         content: &Content,
     ) -> Result<Vec<Layered>, Vec<Problem>> {
-        let place = Arc::new(Mutex::new(None));
-        let (map, store, content, wanted) = (map.clone(), store.clone(), content.clone(), Wanted::of(cx));
-        let (mut parsed, made) = (std::mem::take(&mut self.parsed), place.clone());
-        cx.services()
-            .offload(Box::new(move || {
-                let documents = make(&map, &content, &wanted, &*store, &mut parsed);
-                *lock(&made) = Some((documents, parsed));
-            }))
-            .await;
-        let (documents, parsed) = lock(&place).take().unwrap_or_else(|| {
+        let making = match self.making.take() {
+            Some(making) if Arc::ptr_eq(&making.map, map) => making,
+            _ => {
+                let (map, store, content, wanted) =
+                    (map.clone(), store.clone(), content.clone(), Wanted::of(cx));
+                let (mut parsed, made) = (std::mem::take(&mut self.parsed), Arc::new(Mutex::new(None)));
+                let (of, place) = (map.clone(), made.clone());
+                let done = cx.services().offload(Box::new(move || {
+                    let documents = make(&map, &content, &wanted, &*store, &mut parsed);
+                    *lock(&place) = Some((documents, parsed));
+                }));
+                Making { map: of, made, done }
+            }
+        };
+        (&mut self.making.insert(making).done).await;
+        let made = self.making.take().and_then(|making| lock(&making.made).take());
+        let (documents, parsed) = made.unwrap_or_else(|| {
             let message = "making documents of it was cut short";
             let problem = SourceError::invalid(message).into_problems();
             (Err(problem), Parsed::default())
@@ -416,7 +461,10 @@ impl<S: Store> Follower<S> {
         self.cx.activity().stand(|standing| {
             let before = standing.take();
             let cached = link != Linked::Live && before.as_ref().is_some_and(|before| before.cached);
-            let since = before.as_ref().filter(|before| before.link == link).map(|before| before.since);
+            // What is out of touch is so since it was lost, however the attempts stand.
+            let live = |link| link == Linked::Live;
+            let since =
+                before.as_ref().filter(|before| live(before.link) == live(link)).map(|before| before.since);
             *standing = Some(Standing {
                 link,
                 since: since.unwrap_or_else(|| cx.now()),

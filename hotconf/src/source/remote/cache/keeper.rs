@@ -15,6 +15,8 @@ pub(in crate::source::remote) struct Keeper {
     shelf: Shelf,
     source: String,
     max_age: Option<Duration>,
+    /// It is sealed: secrets may be in it.
+    sealed: bool,
     /// What was offered last, until its verdict.
     offered: Option<(Cursor, Vec<Layered>)>,
     /// What was applied last.
@@ -36,15 +38,18 @@ pub(in crate::source::remote) struct Kept {
     pub(in crate::source::remote) cursor: Cursor,
     /// How long ago it was last known to be current, by the wall clock.
     pub(in crate::source::remote) age: Duration,
+    /// Secrets may be in it.
+    pub(in crate::source::remote) sealed: bool,
 }
 
 impl Keeper {
     pub(in crate::source::remote) fn new(cache: &Cache, source: &str, cx: &Context) -> Self {
         let whole = format!("{source}\n{}\n{}", cx.schema.name, cx.above().join("\n"));
         Self {
-            shelf: Shelf::new(&cache.dir, source, &whole),
+            shelf: Shelf::new(&cache.dir, source, &whole, cache.key.clone()),
             source: source.to_owned(),
             max_age: cache.max_age,
+            sealed: cache.key.is_some(),
             offered: None,
             applied: None,
             written: None,
@@ -70,7 +75,7 @@ impl Keeper {
         };
         let document = |value| Layered::from(Arc::new(Document::of(&name, value)));
         let documents = record.documents.iter().map(document).collect();
-        Some(Kept { documents, cursor: record.cursor, age })
+        Some(Kept { documents, cursor: record.cursor, age, sealed: self.sealed })
     }
 
     /// Notes what is offered.
@@ -104,7 +109,7 @@ impl Keeper {
             source: self.source.clone(),
             cursor: cursor.clone(),
             as_of: seconds_now(),
-            documents: documents.iter().map(|doc| known(doc, cx.schema, cx.above())).collect(),
+            documents: documents.iter().map(|doc| known(doc, cx.schema, cx.above(), self.sealed)).collect(),
         };
         {
             let mut desk = lock(&self.desk);

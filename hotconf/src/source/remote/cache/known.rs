@@ -1,4 +1,4 @@
-//! What of a document may be kept: settings that the schema knows and that are not secret.
+//! What of a document may be kept: settings that the schema knows, and secrets only where it is sealed.
 //!
 //! Pure. What is not known may be a password under a mistyped key, so it is left out too.
 
@@ -6,22 +6,22 @@ use crate::schema::meta::{Schema, Shape};
 use crate::value::{Document, Kind, Layered, Value};
 
 /// The part of a document that may be kept, with the tables in which it is mounted.
-pub(super) fn known(layered: &Layered, schema: &'static Schema, above: &[String]) -> Value {
+pub(super) fn known(layered: &Layered, schema: &'static Schema, above: &[String], secrets: bool) -> Value {
     let whole = value(&layered.doc, Document::ROOT);
     let mounted =
         layered.under.iter().rev().fold(whole, |inside, key| Value::Table(vec![(key.clone(), inside)]));
-    kept_below(mounted, schema, above)
+    kept_below(mounted, schema, above, secrets)
 }
 
 /// Follows the keys that stand above the schema, and drops what stands beside them.
-fn kept_below(value: Value, schema: &'static Schema, above: &[String]) -> Value {
-    let Some((key, rest)) = above.split_first() else { return kept(value, schema) };
+fn kept_below(value: Value, schema: &'static Schema, above: &[String], secrets: bool) -> Value {
+    let Some((key, rest)) = above.split_first() else { return kept(value, schema, secrets) };
     let Value::Table(entries) = value else { return Value::Table(Vec::new()) };
     let below = entries.into_iter().filter(|(name, _)| name == key);
-    Value::Table(below.map(|(name, inside)| (name, kept_below(inside, schema, rest))).collect())
+    Value::Table(below.map(|(name, inside)| (name, kept_below(inside, schema, rest, secrets))).collect())
 }
 
-fn kept(value: Value, schema: &'static Schema) -> Value {
+fn kept(value: Value, schema: &'static Schema, secrets: bool) -> Value {
     let Value::Table(entries) = value else { return Value::Table(Vec::new()) };
     let mut kept_entries = Vec::new();
     for (key, inside) in entries {
@@ -34,19 +34,19 @@ fn kept(value: Value, schema: &'static Schema) -> Value {
             .groups()
             .filter_map(|group| group.find(&key, usize::MAX).map(|(index, _)| &group.fields[index]));
         let Some(field) = fields.next() else { continue };
-        if field.secret || fields.any(|other| other.secret) {
+        if !secrets && (field.secret || fields.any(|other| other.secret)) {
             continue;
         }
         let inside = match (field.shape, inside) {
             (Shape::Leaf, inside) => inside,
             (_, Value::Null) => Value::Null,
-            (Shape::Section(inner) | Shape::Optional(inner), inside) => kept(inside, inner),
+            (Shape::Section(inner) | Shape::Optional(inner), inside) => kept(inside, inner, secrets),
             (Shape::List(inner), Value::Array(elements)) => {
-                Value::Array(elements.into_iter().map(|element| kept(element, inner)).collect())
+                Value::Array(elements.into_iter().map(|element| kept(element, inner, secrets)).collect())
             }
-            (Shape::Map(inner), Value::Table(entries)) => {
-                Value::Table(entries.into_iter().map(|(key, inside)| (key, kept(inside, inner))).collect())
-            }
+            (Shape::Map(inner), Value::Table(entries)) => Value::Table(
+                entries.into_iter().map(|(key, inside)| (key, kept(inside, inner, secrets))).collect(),
+            ),
             (Shape::List(_) | Shape::Map(_), _) => continue,
         };
         kept_entries.push((key, inside));

@@ -1,15 +1,18 @@
 //! The last good content of a store on disk, from which a program can start while the store is away.
 //!
-//! [`known`] takes what may be kept, [`codec`] writes it as bytes and reads it back, [`shelf`] has the files,
-//! [`keeper`] decides when. Nothing here is on the way from a change to its version.
+//! [`known`] takes what may be kept, [`codec`] writes it as bytes and reads it back, `seal`
+//! hides them, [`shelf`] has the files, [`keeper`] decides when. Nothing here is on the way from a change to its version.
 
 mod codec;
 mod keeper;
 mod known;
+#[cfg(feature = "sealed")]
+mod seal;
 mod shelf;
 
 pub(super) use keeper::Keeper;
 
+use crate::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +20,7 @@ use std::time::Duration;
 ///
 /// Kept is what was applied last, of settings that the schema knows and that are not secret; raw bytes of
 /// the store never are. So a required secret that no other source brings makes such a start fail, and the
-/// error says so.
+/// error says so. One that is [sealed](Self::sealed_with) keeps secrets too.
 ///
 /// A file is written beside, flushed to disk and renamed into place; three generations are kept, readable by
 /// their owner alone. One that is damaged is passed over, with a warning, for the one before it.
@@ -34,17 +37,34 @@ use std::time::Duration;
 pub struct Cache {
     dir: PathBuf,
     max_age: Option<Duration>,
+    key: Option<Secret<[u8; 32]>>,
 }
 
 impl Cache {
     /// A cache in this directory, which is made where it is missing. Several programs may share one.
     pub fn in_dir(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), max_age: None }
+        Self { dir: dir.into(), max_age: None, key: None }
     }
 
     /// Takes nothing that was last known to be current longer ago than `age`. Default: however old it is.
     pub fn max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
+    }
+
+    /// Seals what is kept with a key, by XChaCha20-Poly1305, and keeps secrets too: a start without the store
+    /// then needs nothing else. What was kept without a key, or with another one, is not taken.
+    ///
+    /// ```
+    /// use hotconf::Secret;
+    /// use hotconf::remote::Cache;
+    ///
+    /// let key = Secret::from([0x2a; 32]); // in a program: from a file that only it can read
+    /// let cache = Cache::in_dir("/var/cache/shop").sealed_with(key);
+    /// assert!(!format!("{cache:?}").contains("42"));
+    /// ```
+    #[cfg(feature = "sealed")]
+    pub fn sealed_with(self, key: Secret<[u8; 32]>) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// The directory.

@@ -4,9 +4,11 @@
 //! its own before anything is renamed, and the directory is flushed after.
 
 use super::codec::{Record, checksum, decode, encode};
+use crate::secret::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 const GENERATIONS: usize = 3;
 /// A cache file larger than this is none of ours.
@@ -17,14 +19,15 @@ const LARGEST: u64 = 64 << 20;
 pub(super) struct Shelf {
     dir: PathBuf,
     stem: String,
+    key: Option<Secret<[u8; 32]>>,
 }
 
 impl Shelf {
     /// Under a name made of `name`'s first word and a hash of `whole`, all that tells this content from another.
-    pub(super) fn new(dir: &Path, name: &str, whole: &str) -> Self {
+    pub(super) fn new(dir: &Path, name: &str, whole: &str, key: Option<Secret<[u8; 32]>>) -> Self {
         let word: String = name.chars().take_while(char::is_ascii_alphanumeric).take(16).collect();
         let stem = format!("{}-{:016x}", word.to_ascii_lowercase(), checksum(whole.as_bytes()));
-        Self { dir: dir.to_owned(), stem }
+        Self { dir: dir.to_owned(), stem, key }
     }
 
     fn generation(&self, number: usize) -> PathBuf {
@@ -36,7 +39,7 @@ impl Shelf {
         let mut trouble = Vec::new();
         for number in 0..GENERATIONS {
             let path = self.generation(number);
-            match contents(&path).map(|bytes| decode(&bytes)) {
+            match contents(&path).map(|bytes| self.decode(&bytes)) {
                 Ok(Ok(record)) => return (Some(record), trouble),
                 Ok(Err(reason)) => trouble.push(format!("passed over {}: {reason}", path.display())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -48,8 +51,27 @@ impl Shelf {
 
     /// Puts a new generation in front of the others.
     pub(super) fn write(&self, record: &Record) -> Result<(), String> {
-        self.put(&encode(record))
+        let bytes = self.encode(record).map_err(io::Error::other);
+        bytes
+            .and_then(|bytes| self.put(&bytes))
             .map_err(|error| format!("cannot keep the last good content in {}: {error}", self.dir.display()))
+    }
+
+    fn encode(&self, record: &Record) -> Result<Zeroizing<Vec<u8>>, &'static str> {
+        let plain = Zeroizing::new(encode(record));
+        match &self.key {
+            #[cfg(feature = "sealed")]
+            Some(key) => super::seal::seal(key, &plain).map(Zeroizing::new),
+            _ => Ok(plain),
+        }
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Record, &'static str> {
+        match &self.key {
+            #[cfg(feature = "sealed")]
+            Some(key) => decode(&Zeroizing::new(super::seal::open(key, bytes)?)),
+            _ => decode(bytes),
+        }
     }
 
     fn put(&self, bytes: &[u8]) -> io::Result<()> {
@@ -126,7 +148,7 @@ mod tests {
     #[test]
     fn the_newest_of_three_generations_is_read_and_a_damaged_one_passed_over() {
         let dir = TempDir::new();
-        let shelf = Shelf::new(dir.path(), "etcd http://a", "x");
+        let shelf = Shelf::new(dir.path(), "etcd http://a", "x", None);
         assert_eq!(newest(&shelf), None);
         for order in 1..=5 {
             shelf.write(&record(order)).unwrap();
@@ -146,7 +168,7 @@ mod tests {
     fn only_the_owner_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
         let dir = TempDir::new();
-        let shelf = Shelf::new(&dir.path().join("deep/er"), "etcd", "x");
+        let shelf = Shelf::new(&dir.path().join("deep/er"), "etcd", "x", None);
         shelf.write(&record(1)).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&shelf.generation(0)), mode(&shelf.dir)), (0o600, 0o700));
@@ -156,7 +178,7 @@ mod tests {
     fn a_directory_that_cannot_be_written_is_named() {
         let dir = TempDir::new();
         fs::write(dir.path().join("file"), "").unwrap();
-        let shelf = Shelf::new(&dir.path().join("file/dir"), "etcd", "x");
+        let shelf = Shelf::new(&dir.path().join("file/dir"), "etcd", "x", None);
         assert!(shelf.write(&record(1)).unwrap_err().contains("file/dir"));
     }
 }
