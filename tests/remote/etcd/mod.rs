@@ -100,8 +100,7 @@ fn a_thousand_keys_of_one_transaction_are_one_version() {
     let _beside = among_others();
     let Some(rig) = Single::start() else { return };
     let all = |n: u64| -> Vec<_> {
-        // Values that are long together: the answer comes in fragments.
-        (0..1000).map(|key| (format!("/shop/of/{key}"), Some(format!("{n:02000}")))).collect()
+        (0..1000).map(|key| (format!("/shop/of/{key}"), Some(n.to_string()))).collect()
     };
     rig.0.change(&all(1));
     let config =
@@ -116,6 +115,28 @@ fn a_thousand_keys_of_one_transaction_are_one_version() {
     rig.0.change(&[("/shop/of/500".to_owned(), Some("9".to_owned()))]);
     until("the one key", || config.load().of["500"] == 9);
     assert_eq!(config.version(), 5);
+}
+
+#[test]
+fn a_change_that_comes_in_fragments_is_one_version() {
+    let _beside = among_others();
+    let Some(rig) = Single::start() else { return };
+    number(&rig.0, 1);
+    let proxy = Proxy::before(rig.address());
+    // The watch reaches the store late, and is then told of megabytes at once.
+    proxy.plan(0, Plan::up(Fault::Delay(Duration::from_millis(700))));
+    let watched = Watched::start(rig.source(proxy.address()));
+    for n in 2..=6 {
+        let pad = n.to_string().repeat(1_000_000);
+        let (a, b) = (n.to_string(), (n * 7).to_string());
+        rig.change(&[("a", Some(&a)), ("pad", Some(&pad)), ("b", Some(&b)), ("text", Some("last"))]);
+    }
+    watched.until("the last of them", is(6));
+    let app = watched.config.snapshot();
+    assert!(app.pad.len() == 1_000_000 && app.pad.starts_with("66") && app.text == "last");
+    let (_, down) = proxy.carried();
+    println!("{down} bytes, {} versions", watched.config.version());
+    watched.end();
 }
 
 #[test]

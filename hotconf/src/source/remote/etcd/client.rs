@@ -88,8 +88,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
         cx: &Context,
     ) -> Result<Self, SourceError> {
         let failed = |fault: Fault| {
-            let remedy = "is this etcd's port for clients, and `http` or `https` as it has it?";
-            SourceError::down(format!("{origin}: {}: {remedy}", words(&fault)))
+            let why = words(&fault);
+            // With TLS 1.3 a server refuses our certificate only after it has let us in.
+            let remedy = match why.contains("alert") {
+                true => "",
+                false => ": is this etcd's port for clients, and `http` or `https` as it has it?",
+            };
+            SourceError::down(format!("{origin}: {why}{remedy}"))
         };
         let mut channel = Channel::open(stream, origin).await.map_err(failed)?;
         // A process that is frozen accepts connections, too.

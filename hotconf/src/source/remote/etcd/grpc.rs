@@ -5,12 +5,12 @@
 //! call has a deadline of its own: whoever waits has one.
 
 use super::wire::{Frames, Malformed, frame};
+use crate::source::remote::net::explain;
 use bytes::Bytes;
 use h2::client::{Connection, ResponseFuture, SendRequest};
 use h2::{Ping, PingPong, RecvStream, SendStream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
-use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -293,15 +293,9 @@ impl From<Malformed> for Fault {
     }
 }
 
-/// An error of HTTP/2 with its whole chain of causes.
+/// An error of HTTP/2, or of the TLS below it, with its whole chain of causes.
 fn broken(error: &h2::Error) -> Fault {
-    let mut text = error.to_string();
-    let mut cause: Option<&dyn Error> = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    Fault::Broken(text)
+    Fault::Broken(explain(error))
 }
 
 impl fmt::Display for Status {

@@ -28,6 +28,16 @@ impl Stream {
     }
 }
 
+/// Why a server ended a connection that we write to, where it said so: with TLS 1.3 it refuses a client
+/// certificate only after it has let us in, and its alert then lies unread.
+fn said(stream: &mut TlsStream<Stream>, cx: &mut Context<'_>, error: io::Error) -> io::Error {
+    let mut room = [0; 64];
+    match Pin::new(stream).poll_read(cx, &mut ReadBuf::new(&mut room)) {
+        Poll::Ready(Err(said)) => said,
+        _ => error,
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
@@ -41,14 +51,18 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => {
+                Pin::new(&mut **stream).poll_write(cx, buf).map_err(|error| said(stream, cx, error))
+            }
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => {
+                Pin::new(&mut **stream).poll_flush(cx).map_err(|error| said(stream, cx, error))
+            }
         }
     }
 
@@ -66,7 +80,9 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => {
+                Pin::new(&mut **stream).poll_write_vectored(cx, bufs).map_err(|error| said(stream, cx, error))
+            }
         }
     }
 
