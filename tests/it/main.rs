@@ -11,6 +11,7 @@ mod load;
 #[cfg(unix)]
 mod probe;
 mod promises;
+mod remote_http;
 mod restart;
 mod runtimes;
 mod saves;

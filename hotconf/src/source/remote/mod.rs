@@ -11,6 +11,8 @@ mod commons;
 pub(crate) mod etcd;
 mod feed;
 mod follow;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "_net")]
 #[allow(dead_code, unused_imports)] // each store uses a part of it
 mod net;
@@ -26,6 +28,8 @@ pub(crate) use commons::Commons;
 #[cfg(feature = "etcd")]
 pub use etcd::{EtcdSession, EtcdStore};
 pub use follow::Remote;
+#[cfg(feature = "http")]
+pub use http::Http;
 #[cfg(feature = "_net")]
 pub use net::{Token, Transport};
 pub use store::{Entry, Identity, Map, Session, Step, Store};

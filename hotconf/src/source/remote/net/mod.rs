@@ -5,18 +5,24 @@
 
 mod base64;
 mod connect;
+mod date;
 mod dial;
 mod endpoint;
 mod explain;
+mod http1;
+mod open;
 mod proxy;
 mod stream;
 mod tls;
 mod token;
 mod transport;
 
+pub(super) use base64::encode as base64;
+pub(super) use date::date;
 pub(super) use dial::dial;
 pub(super) use endpoint::Endpoint;
 pub(super) use explain::explain;
+pub(super) use http1::{Header, Http1, Method, Response};
 pub(super) use stream::Stream;
 pub use token::Token;
 pub use transport::Transport;

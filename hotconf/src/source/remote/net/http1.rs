@@ -1,0 +1,245 @@
+//! HTTP/1.1 with one server: requests one after the other, on a connection that is kept.
+//!
+//! Rules: a body is counted while it is read; credentials go to the server that they are for and to no other;
+//! what was asked may be asked a second time, when a kept connection turns out to be closed. Nothing is
+//! compressed: it is not asked for, and refused where it comes all the same.
+
+use super::date;
+use super::endpoint::Endpoint;
+use super::explain::explain;
+use super::open::{Failure, Open};
+use super::transport::Transport;
+use crate::source::{Context, SourceError};
+use hyper::HeaderMap;
+use std::time::{Duration, SystemTime};
+
+/// How many redirects are followed.
+const REDIRECTS: usize = 5;
+/// The server, and one that it sends us on to.
+const KEPT: usize = 2;
+
+/// A server that is asked one thing at a time.
+pub(crate) struct Http1 {
+    endpoint: Endpoint,
+    transport: Transport,
+    cap: Option<usize>,
+    kept: Vec<Open>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+    Put,
+}
+
+/// A line of a request's head. What is `secret` is sent to the server itself, and to none that it points to.
+#[derive(Clone, Copy)]
+pub(crate) struct Header<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: &'a str,
+    pub(super) secret: bool,
+}
+
+/// What is asked, of whom.
+pub(super) struct Asked<'a> {
+    pub(super) method: Method,
+    pub(super) to: &'a Endpoint,
+    pub(super) headers: &'a [Header<'a>],
+    pub(super) body: &'a [u8],
+    /// The longest body of an answer.
+    pub(super) cap: usize,
+}
+
+/// An answer, whole.
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// Who answered, after redirects.
+    pub(crate) from: Endpoint,
+}
+
+impl<'a> Header<'a> {
+    pub(crate) fn new(name: &'a str, value: &'a str) -> Self {
+        Self { name, value, secret: false }
+    }
+
+    pub(crate) fn secret(name: &'a str, value: &'a str) -> Self {
+        Self { name, value, secret: true }
+    }
+}
+
+impl Http1 {
+    /// Connects with the first request.
+    pub(crate) fn new(endpoint: Endpoint, transport: Transport) -> Self {
+        Self { endpoint, transport, cap: None, kept: Vec::new() }
+    }
+
+    /// The longest body that is read; without it what the builder allows for a document.
+    pub(crate) fn cap(self, bytes: usize) -> Self {
+        Self { cap: Some(bytes), ..self }
+    }
+
+    /// Opens the connection, where none is kept.
+    pub(crate) async fn open(&mut self, cx: &Context) -> Result<(), SourceError> {
+        if self.kept.is_empty() {
+            self.kept.push(Open::to(&self.endpoint, &self.transport, cx).await?);
+        }
+        Ok(())
+    }
+
+    /// Asks for `target`, path and query from the slash on. Redirects are followed; any other answer is
+    /// returned, whatever its status.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it closes the connection that is at work.
+    pub(crate) async fn request(
+        &mut self,
+        method: Method,
+        target: &str,
+        headers: &[Header<'_>],
+        body: &[u8],
+        cx: &Context,
+    ) -> Result<Response, SourceError> {
+        let cap = self.cap.unwrap_or(cx.limits.bytes);
+        let public: Vec<Header<'_>> = headers.iter().copied().filter(|header| !header.secret).collect();
+        let mut to = self.endpoint.at(target);
+        for _ in 0..=REDIRECTS {
+            let own = to.is_same_origin(&self.endpoint);
+            let headers = if own { headers } else { &public };
+            let answer = self.once(Asked { method, to: &to, headers, body, cap }, cx).await?;
+            let Some(location) = answer.redirect() else { return answer.uncompressed() };
+            to = next(&to, location, answer.status, method)?;
+        }
+        Err(SourceError::invalid(format!(
+            "{} sends us on more than {REDIRECTS} times, last to {to}: ask for the place itself",
+            self.endpoint.at(target)
+        )))
+    }
+
+    async fn once(&mut self, asked: Asked<'_>, cx: &Context) -> Result<Response, SourceError> {
+        if let Some(at) = self.kept.iter().position(|open| open.origin().is_same_origin(asked.to)) {
+            // Taken out: whoever drops this future leaves no connection behind with half an answer.
+            let mut open = self.kept.remove(at);
+            if open.is_well().await {
+                match open.exchange(&asked).await {
+                    Ok(answer) => return Ok(self.keep(open, answer)),
+                    // It was closed while nobody looked.
+                    Err(Failure::Unanswered(_)) => {}
+                    Err(Failure::Broken(error)) => return Err(error),
+                }
+            }
+        }
+        let mut open = Open::to(asked.to, &self.transport, cx).await?;
+        match open.exchange(&asked).await {
+            Ok(answer) => Ok(self.keep(open, answer)),
+            Err(Failure::Unanswered(error) | Failure::Broken(error)) => Err(error),
+        }
+    }
+
+    fn keep(&mut self, open: Open, answer: Response) -> Response {
+        if open.can_go_on() {
+            self.kept.truncate(KEPT - 1);
+            self.kept.insert(0, open);
+        }
+        answer
+    }
+}
+
+/// Where a redirect leads.
+fn next(from: &Endpoint, location: &str, status: u16, method: Method) -> Result<Endpoint, SourceError> {
+    let refused =
+        |why: String| SourceError::invalid(format!("{from} answered {status} and sends us on: {why}"));
+    let to = from.join(location).map_err(|error| refused(error.to_string()))?;
+    if from.is_tls() && !to.is_tls() {
+        return Err(refused(format!("to {to}, which is not encrypted; this is never followed")));
+    }
+    if method != Method::Get && !(matches!(status, 307 | 308) && from.is_same_origin(&to)) {
+        return Err(refused(format!("what was written is not sent on to {to}: use that address")));
+    }
+    Ok(to)
+}
+
+impl Response {
+    /// A header, where it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// How long the server asks to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        date::retry_after(self.header("retry-after")?, SystemTime::now())
+    }
+
+    /// The failure that the status means, with what the server asks for.
+    pub(crate) fn failure(&self) -> SourceError {
+        let (from, status) = (&self.from, self.status);
+        let error = match status {
+            401 => SourceError::denied(format!("{from} answered 401: it does not accept our credentials")),
+            403 => SourceError::denied(format!("{from} answered 403: our credentials do not allow this")),
+            404 => SourceError::down(format!("{from} answered 404: there is nothing at this address")),
+            407 => SourceError::denied(format!(
+                "the proxy on the way to {from} answered 407: it asks who we are"
+            )),
+            429 => SourceError::down(format!("{from} answered 429: it is asked too often")),
+            500..=599 => SourceError::down(format!("{from} answered {status}: it has trouble of its own")),
+            _ => SourceError::down(format!("{from} answered {status}, which is no answer to a question")),
+        };
+        match self.retry_after() {
+            Some(delay) => error.with_retry_after(delay),
+            None => error,
+        }
+    }
+
+    fn redirect(&self) -> Option<&str> {
+        if matches!(self.status, 301 | 302 | 303 | 307 | 308) { self.header("location") } else { None }
+    }
+
+    /// An answer that nobody has to unpack, whatever it would grow to.
+    fn uncompressed(self) -> Result<Self, SourceError> {
+        let encoding = self.headers.get("content-encoding").map(|value| value.to_str().unwrap_or("?"));
+        match encoding.map(str::trim) {
+            None | Some("" | "identity") => Ok(self),
+            Some(_) if self.body.is_empty() => Ok(self),
+            Some(encoding) => {
+                let encoding: String = encoding.chars().take(32).collect();
+                let from = &self.from;
+                Err(SourceError::invalid(format!(
+                    "{from} sent a body in the encoding `{encoding}`, which was not asked for: turn compression off"
+                )))
+            }
+        }
+    }
+}
+
+/// Says of an exchange with `to` why it failed.
+pub(super) fn failed(to: &Endpoint, error: &(dyn std::error::Error + 'static)) -> SourceError {
+    SourceError::down(format!("asking {to} failed: {}", explain(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(url: &str) -> Endpoint {
+        Endpoint::parse(url).unwrap()
+    }
+
+    #[test]
+    fn no_redirect_leads_from_tls_to_plain_text() {
+        let said = next(&end("https://h/a"), "http://h/a", 302, Method::Get).unwrap_err().to_string();
+        assert!(said.contains("https://h/a answered 302") && said.contains("not encrypted"), "{said}");
+        assert!(next(&end("http://h/a"), "https://h/a", 301, Method::Get).is_ok());
+        assert!(next(&end("https://h/a"), "/b", 303, Method::Get).is_ok());
+    }
+
+    #[test]
+    fn what_was_written_goes_to_no_other_server() {
+        assert!(next(&end("https://h/a"), "/b", 307, Method::Post).is_ok());
+        assert!(next(&end("https://h/a"), "https://other/b", 307, Method::Post).is_err());
+        assert!(next(&end("https://h/a"), "/b", 302, Method::Put).is_err());
+    }
+}
