@@ -290,15 +290,12 @@ impl Rig for Server {
         let revision = data.revision;
         let mut text = format!("change {} {revision} {}\n", data.epoch, changes.len());
         for (key, value) in changes {
-            match value {
-                Some(value) => {
-                    data.keys.insert((*key).to_owned(), (revision, (*value).to_owned()));
-                    text.push_str(&format!("={revision} {key} {value}\n"));
-                }
-                None => {
-                    data.keys.remove(*key);
-                    text.push_str(&format!("-{revision} {key}\n"));
-                }
+            if let Some(value) = value {
+                data.keys.insert((*key).to_owned(), (revision, (*value).to_owned()));
+                text.push_str(&format!("={revision} {key} {value}\n"));
+            } else {
+                data.keys.remove(*key);
+                text.push_str(&format!("-{revision} {key}\n"));
             }
         }
         // With the data still held: changes are told in their order.

@@ -169,7 +169,8 @@ impl Watched {
     }
 
     pub(crate) fn story(&self) -> String {
-        lock(&self.told).events.iter().map(|event| format!("\n  {event}")).collect()
+        let events: Vec<_> = lock(&self.told).events.iter().map(|event| format!("\n  {event}")).collect();
+        events.concat()
     }
 
     /// Stops it, and holds what it told against what it may tell: versions one by one, each of which moves

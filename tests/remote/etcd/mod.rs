@@ -4,12 +4,13 @@ mod node;
 
 use crate::proxy::{Fault, Plan, Proxy};
 use crate::rig::{App, PATIENCE, Rig, Watched, among_others, brisk, until};
+use crate::servers::http::base64;
 use hotconf::remote::{EtcdStore, Remote, Token, Transport};
 use hotconf::{Etcd, Hot, HotConf, SourceState};
-use node::{Node, base64, program};
+use node::{Node, program};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 crate::conformance::suite!(over_etcd, crate::etcd::Single::start());
@@ -20,11 +21,7 @@ pub(crate) struct Single(Node);
 impl Single {
     /// Nothing where no etcd is here.
     pub(crate) fn start() -> Option<Self> {
-        if program().is_none() {
-            println!("left out: no etcd; `tests/servers/fetch etcd` fetches it");
-            return None;
-        }
-        Some(Self(Node::alone("http", &[])))
+        program().map(|_| Self(Node::alone("http", &[])))
     }
 }
 
@@ -35,8 +32,6 @@ fn below_shop(changes: &[(&str, Option<&str>)]) -> Vec<(String, Option<String>)>
 impl Rig for Single {
     type Store = EtcdStore;
     const NAME: &'static str = "etcd";
-    /// Above a thousand bytes pass: each run costs some milliseconds.
-    const STEP: u64 = 3;
 
     fn address(&self) -> SocketAddr {
         self.0.address()
@@ -51,30 +46,27 @@ impl Rig for Single {
     }
 
     fn kill(&self) {
-        self.0.kill();
+        self.0.process().kill();
     }
 
     fn restart(&self) {
-        self.0.start(&self.0.peering());
-        self.0.ready();
+        self.0.process().restart();
     }
 
     fn freeze(&self) {
-        self.0.signal("-STOP");
+        self.0.process().freeze();
     }
 
     fn thaw(&self) {
-        self.0.signal("-CONT");
+        self.0.process().thaw();
     }
 
     fn keep(&self) {
-        self.0.kill();
-        self.0.copy(false);
-        self.restart();
+        self.0.process().keep();
     }
 
     fn restore(&self) {
-        self.0.copy(true);
+        self.0.process().restore();
     }
 }
 
@@ -176,8 +168,7 @@ fn what_was_compacted_before_it_could_be_followed_is_listed() {
     for n in 2..=9 {
         number(&rig.0, n);
     }
-    let answer = rig.0.post("/v3/kv/compaction", r#"{"revision":"9","physical":true}"#).expect("an answer");
-    assert!(answer.contains("200 OK"), "{answer}");
+    rig.0.ask("/v3/kv/compaction", &json!({"revision": 9, "physical": true}));
     watched.until("the newest", is(9));
     assert_eq!((proxy.accepted(), watched.alarms()), (1, 0), "{}", watched.story());
     number(&rig.0, 10);
@@ -189,24 +180,20 @@ fn what_was_compacted_before_it_could_be_followed_is_listed() {
 fn guarded(more: &[&str]) -> Option<Node> {
     program()?;
     let node = Node::alone("http", more);
-    let key = format!(r#""key":"{}","range_end":"{}""#, base64("/shop/"), base64("/shop0"));
-    for (path, body) in [
-        ("/v3/auth/user/add", r#"{"name":"root","password":"r00t"}"#.to_owned()),
-        ("/v3/auth/user/grant", r#"{"user":"root","role":"root"}"#.to_owned()),
-        ("/v3/auth/user/add", r#"{"name":"shop","password":"hunter2"}"#.to_owned()),
-        ("/v3/auth/role/add", r#"{"name":"shop"}"#.to_owned()),
-        ("/v3/auth/role/grant", format!(r#"{{"name":"shop","perm":{{"permType":"READ",{key}}}}}"#)),
-        ("/v3/auth/user/grant", r#"{"user":"shop","role":"shop"}"#.to_owned()),
+    let allowed = json!({"permType": "READ", "key": base64(b"/shop/"), "range_end": base64(b"/shop0")});
+    for (what, question) in [
+        ("user/add", json!({"name": "root", "password": "r00t"})),
+        ("role/add", json!({"name": "root"})),
+        ("user/grant", json!({"user": "root", "role": "root"})),
+        ("user/add", json!({"name": "shop", "password": "hunter2"})),
+        ("role/add", json!({"name": "shop"})),
+        ("role/grant", json!({"name": "shop", "perm": allowed})),
+        ("user/grant", json!({"user": "shop", "role": "shop"})),
     ] {
-        let answer = node.post(path, &body).expect("an answer");
-        // The role of root may be there already.
-        assert!(answer.contains("200 OK"), "{path}: {answer}");
-        if path.ends_with("user/add") && body.contains("root") {
-            node.post("/v3/auth/role/add", r#"{"name":"root"}"#).expect("an answer");
-        }
+        node.ask(&format!("/v3/auth/{what}"), &question);
     }
     number(&node, 1);
-    assert!(node.post("/v3/auth/enable", "{}").expect("an answer").contains("200 OK"));
+    node.ask("/v3/auth/enable", &json!({}));
     node.log_in("root", "r00t");
     Some(node)
 }
@@ -263,8 +250,7 @@ fn a_password_that_is_changed_is_read_from_its_file_again() {
     std::fs::write(&file, "hunter2\n").expect("a file");
     let watched = Watched::start(brisk(shop(&node).user("shop", Token::file(&file))));
     std::fs::write(&file, "hunter3\n").expect("a file");
-    let changed = node.post("/v3/auth/user/changepw", r#"{"name":"shop","password":"hunter3"}"#);
-    assert!(changed.expect("an answer").contains("200 OK"));
+    node.ask("/v3/auth/user/changepw", &json!({"name": "shop", "password": "hunter3"}));
     node.log_in("root", "r00t");
     for n in 2..=3 {
         number(&node, n);
@@ -281,12 +267,7 @@ fn a_cluster_that_loses_its_leader_is_followed_through_the_others() {
     if program().is_none() {
         return;
     }
-    let nodes = ["n1", "n2", "n3"].map(|name| Node::new(name, "http", &["--initial-cluster-state", "new"]));
-    let token = ["--initial-cluster-token", "three"].map(ToOwned::to_owned);
-    nodes.iter().for_each(|node| node.more(&token));
-    let members = nodes.each_ref().map(Node::peering).join(",");
-    nodes.iter().for_each(|node| node.start(&members));
-    nodes.iter().for_each(Node::ready);
+    let nodes = Node::three();
     number(&nodes[0], 1);
     let source = Etcd::new(nodes.each_ref().map(Node::url)).prefix("/shop/");
     let watched = Watched::start(brisk(source));
@@ -294,24 +275,22 @@ fn a_cluster_that_loses_its_leader_is_followed_through_the_others() {
     for _ in 0..3 {
         until("somebody leads", || nodes.iter().any(Node::leads));
         let leader = nodes.iter().position(Node::leads).expect("just seen");
-        nodes[leader].kill();
+        nodes[leader].process().kill();
         let other = &nodes[(leader + 1) % 3];
         for _ in 0..3 {
             n += 1;
             number(other, n);
             watched.until("a change without the old leader", is(n));
         }
-        nodes[leader].start(&members);
-        nodes[leader].ready();
+        nodes[leader].process().restart();
     }
     watched.until_it_is(SourceState::Following);
     // Without a majority there is no leader: what is in force stays, and it is said.
-    nodes[0].kill();
-    nodes[1].kill();
+    nodes[0].process().kill();
+    nodes[1].process().kill();
     let status = watched.until_it_is(SourceState::Stale);
     assert!(status.error.is_some(), "{status:?}");
-    nodes[0].start(&members);
-    nodes[0].ready();
+    nodes[0].process().restart();
     number(&nodes[0], n + 1);
     watched.until("a majority again", is(n + 1));
     watched.until_it_is(SourceState::Following);
@@ -324,74 +303,46 @@ fn a_member_that_is_cut_off_from_the_others_is_left() {
     if program().is_none() {
         return;
     }
-    let nodes = ["n1", "n2", "n3"].map(|name| Node::new(name, "http", &[]));
-    let token = ["--initial-cluster-token", "cut"].map(ToOwned::to_owned);
-    nodes.iter().for_each(|node| node.more(&token));
-    let members = nodes.each_ref().map(Node::peering).join(",");
-    nodes.iter().for_each(|node| node.start(&members));
-    nodes.iter().for_each(Node::ready);
+    let nodes = Node::three();
     number(&nodes[0], 1);
     // One member alone is asked: nothing but its own word tells that it has lost the others.
     let watched = Watched::start(Etcd::new([nodes[0].url()]).prefix("/shop/").resync(Duration::ZERO));
-    nodes[1].signal("-STOP");
-    nodes[2].signal("-STOP");
+    nodes[1].process().freeze();
+    nodes[2].process().freeze();
     let status = watched.until_it_is(SourceState::Stale);
     assert!(status.error.is_some(), "{status:?}");
-    nodes[1].signal("-CONT");
-    nodes[2].signal("-CONT");
+    nodes[1].process().thaw();
+    nodes[2].process().thaw();
     number(&nodes[1], 2);
     watched.until("the others are back", is(2));
     watched.end();
 }
 
-/// Certificates of an authority of this name: `NAME-ca.pem`, and `NAME-HOLDER.{pem,key}`.
-fn certify(folder: &Path, name: &str, holders: &[&str]) {
-    let run = |args: &[&str]| {
-        let out = Command::new("openssl").args(args).current_dir(folder).output().expect("openssl");
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    };
-    let (ca, ca_key) = (format!("{name}-ca.pem"), format!("{name}-ca.key"));
-    let ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    let request = |more: &[&str]| run(&[&["req"], &ec[..], more].concat());
-    let subject = format!("/CN={name} authority");
-    request(&["-x509", "-days", "2", "-subj", &subject, "-keyout", &ca_key, "-out", &ca]);
-    std::fs::write(
-        folder.join("names"),
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n",
-    )
-    .expect("a file");
-    for holder in holders {
-        let file = |end: &str| format!("{name}-{holder}.{end}");
-        let subject = format!("/CN={holder}");
-        request(&["-subj", &subject, "-keyout", &file("key"), "-out", &file("csr")]);
-        run(&[
-            "x509",
-            "-req",
-            "-days",
-            "2",
-            "-in",
-            &file("csr"),
-            "-CA",
-            &ca,
-            "-CAkey",
-            &ca_key,
-            "-CAcreateserial",
-            "-extfile",
-            "names",
-            "-out",
-            &file("pem"),
-        ]);
+/// Certificates of a new authority of this name: `NAME-ca.pem`, and `NAME-HOLDER.{pem,key}`.
+fn certify(folder: &Path, name: &str) {
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+    let write = |file: String, text: String| std::fs::write(folder.join(file), text).expect("a file");
+    let key = || KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, format!("{name} authority"));
+    let authority = CertifiedIssuer::self_signed(params, key()).expect("an authority");
+    write(format!("{name}-ca.pem"), authority.pem());
+    for holder in ["server", "client"] {
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = CertificateParams::new(names).expect("names");
+        params.distinguished_name.push(DnType::CommonName, holder);
+        let key = key();
+        let signed = params.signed_by(&key, &authority).expect("a certificate");
+        write(format!("{name}-{holder}.pem"), signed.pem());
+        write(format!("{name}-{holder}.key"), key.serialize_pem());
     }
 }
 
 /// A member with TLS that wants a client certificate, with files that can be replaced.
 fn sealed(folder: &Path) -> Option<Node> {
     program()?;
-    if Command::new("openssl").arg("version").output().is_err() {
-        println!("left out: no openssl");
-        return None;
-    }
-    certify(folder, "first", &["server", "client"]);
+    certify(folder, "first");
     install(folder, "first");
     let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let (cert, key, ca) = (file("server.pem"), file("server.key"), file("ca.pem"));
@@ -405,14 +356,8 @@ fn sealed(folder: &Path) -> Option<Node> {
 
 /// Makes these certificates the ones in use.
 fn install(folder: &Path, name: &str) {
-    for (from, to) in [
-        ("ca.pem", "ca.pem"),
-        ("server.pem", "server.pem"),
-        ("server.key", "server.key"),
-        ("client.pem", "client.pem"),
-        ("client.key", "client.key"),
-    ] {
-        std::fs::copy(folder.join(format!("{name}-{from}")), folder.join(to)).expect("a copy");
+    for file in ["ca.pem", "server.pem", "server.key", "client.pem", "client.key"] {
+        std::fs::copy(folder.join(format!("{name}-{file}")), folder.join(file)).expect("a copy");
     }
 }
 
@@ -437,7 +382,7 @@ fn certificates_are_shown_and_checked_and_rotated() {
     assert!(said.contains("UnknownIssuer") && said.contains("Transport::ca_file"), "{said}");
     let said = refused(shop(&node).transport(ours()));
     assert!(said.contains("CertificateRequired") && said.contains("Transport::client_cert"), "{said}");
-    certify(folder, "second", &["server", "client"]);
+    certify(folder, "second");
     let wrong = ours().client_cert(folder.join("second-client.pem"), folder.join("second-client.key"));
     let said = refused(shop(&node).transport(wrong));
     assert!(said.contains("client certificate") || said.contains("UnknownCA"), "{said}");
@@ -446,10 +391,9 @@ fn certificates_are_shown_and_checked_and_rotated() {
 
     // All certificates are replaced, authority and all: the server is started anew, and we read ours again.
     install(folder, "second");
-    node.kill();
+    node.process().kill();
     watched.until_it_is(SourceState::Stale);
-    node.start(&node.peering());
-    node.ready();
+    node.process().restart();
     number(&node, 3);
     watched.until("the change, with new certificates on both sides", is(3));
     watched.end();

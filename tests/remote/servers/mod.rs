@@ -1,1 +1,59 @@
-//! Real servers: found, started, broken and stopped.
+//! Real servers: found, started on loopback, broken and stopped.
+//!
+//! They are looked for in `target/servers`, where `tests/servers/fetch` puts them, and then on the `PATH`. One that
+//! is absent is named once and its tests pass without it, unless `HOTCONF_REQUIRE_SERVERS=1`.
+
+mod consul;
+mod etcd;
+pub(crate) mod http;
+mod nats;
+mod openbao;
+pub(crate) mod process;
+mod redis;
+mod zookeeper;
+
+use crate::rig::lock;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The folder of the fetched server of this name.
+fn fetched(name: &str) -> Option<PathBuf> {
+    // Beside the folder that cargo gives to the tests of this target.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the target folder");
+    let asked = std::env::var_os("HOTCONF_SERVERS").map(PathBuf::from);
+    let folder = asked.unwrap_or_else(|| target.join("servers")).join(name);
+    folder.is_dir().then_some(folder)
+}
+
+/// A command of a server: the fetched one, or the one on the `PATH`.
+pub(crate) fn command(server: &str, command: &str) -> Option<PathBuf> {
+    let folder = fetched(server).map(|folder| folder.join("bin")).into_iter();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = folder.chain(std::env::split_paths(&path)).collect();
+    folders.into_iter().map(|folder| folder.join(command)).find(|command| command.is_file())
+}
+
+/// What is there of a server; where it is absent that is said once, beside the test's own output, or the test fails.
+pub(crate) fn or_left_out<T>(server: &'static str, found: Option<T>) -> Option<T> {
+    static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    if found.is_none() {
+        let line = format!("{server} is absent, its tests are left out: `tests/servers/fetch {server}`");
+        let required = std::env::var_os("HOTCONF_REQUIRE_SERVERS").is_some_and(|required| required == "1");
+        assert!(!required, "{line}");
+        if lock(&SAID).insert(server) {
+            // Not by `eprintln!`, which is shown only of tests that fail.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+    found
+}
+
+/// Addresses on loopback that nobody listens at.
+fn free<const N: usize>() -> [SocketAddr; N] {
+    // All at once, so that none comes twice.
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("bound"))
+}

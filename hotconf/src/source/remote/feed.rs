@@ -14,14 +14,15 @@
 use super::backoff::{Attempts, part};
 use super::store::{Map, Session, Step, Store};
 use super::tuning::Tuning;
+use super::wants::Wants;
 use crate::race::{Either, race};
 use crate::source::{BoxFuture, Context, Cursor, SourceError, SourceErrorKind, Verdict};
 use crate::sync::{later, lock};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// After a refusal of our credentials, and one new login, the next attempt waits so long at least.
 const DENIED: Duration = Duration::from_secs(30);
@@ -69,40 +70,6 @@ pub(super) struct Feed<S: Store> {
     /// When the store last showed that it lives.
     life: Arc<Mutex<Option<Instant>>>,
     driver: tokio::sync::Mutex<Driver<S>>,
-}
-
-/// What followers want of the loop.
-#[derive(Default)]
-struct Wants {
-    /// How often somebody asked for everything anew, and which of these requests were answered.
-    asked: AtomicU64,
-    answered: AtomicU64,
-    settlements: Mutex<Vec<(Cursor, Verdict)>>,
-    nudge: Notify,
-}
-
-impl Wants {
-    fn listing(&self) -> bool {
-        self.asked.load(Ordering::Acquire) > self.answered.load(Ordering::Acquire)
-    }
-
-    fn settling(&self) -> bool {
-        !lock(&self.settlements).is_empty()
-    }
-
-    /// Waits until somebody wants something of a session that is not yet done.
-    async fn something(&self) {
-        while !self.listing() && !self.settling() {
-            self.nudge.notified().await;
-        }
-    }
-
-    /// Waits until somebody wants everything anew.
-    async fn anything_anew(&self) {
-        while !self.listing() {
-            self.nudge.notified().await;
-        }
-    }
 }
 
 impl<S: Store> Feed<S> {

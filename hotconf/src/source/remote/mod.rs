@@ -1,7 +1,8 @@
 //! Remote stores: one resuming core, and a folder per store that holds only what differs.
 //!
 //! [`store`] is the contract of a store; [`feed`] follows one, through every failure; [`assemble`] makes
-//! documents of its keys; [`cache`] keeps what was applied; [`follow`] is the source that a configuration sees.
+//! documents of its keys; [`cache`] keeps what was applied; [`follow`] is the source that a configuration sees, and
+//! [`follower`] what it knows.
 
 mod assemble;
 mod backoff;
@@ -11,13 +12,16 @@ mod commons;
 pub(crate) mod etcd;
 mod feed;
 mod follow;
+mod follower;
 #[cfg(feature = "http")]
 mod http;
+mod making;
 #[cfg(feature = "_net")]
 #[allow(dead_code, unused_imports)] // each store uses a part of it
 mod net;
 mod store;
 mod tuning;
+mod wants;
 
 #[cfg(all(test, feature = "toml"))]
 mod tests;
