@@ -70,6 +70,7 @@
 //! | `watch` | yes | file events through `notify` | `notify` and 8 crates; one thread | the content poll (2 s) is quick enough for you |
 //! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
+//! | `http` | no | [`remote::Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Defaults

@@ -284,3 +284,54 @@ fn the_beat_has_jitter() {
     assert!(beats.iter().all(|beat| *beat >= ms(180)), "{beats:?}");
     assert!(beats.windows(2).any(|pair| pair[0].abs_diff(pair[1]) > ms(1)), "{beats:?}");
 }
+
+#[test]
+fn one_read_without_following_asks_once() {
+    let server = Server::new("n = 2");
+    let source = quick(&server.url("/app.toml").replace("127.0.0.1", "localhost"));
+    let small = Hot::<Small>::builder().source(source).read().expect("a document");
+    assert_eq!((small.n, server.log().len()), (2, 1));
+}
+
+#[test]
+fn a_server_that_changes_without_end_is_not_asked_without_end() {
+    let server = Server::new("");
+    server.put_tagged("n = 2", "\"a\"");
+    let count = AtomicUsize::new(0);
+    server.script(move |_| {
+        let n = count.fetch_add(1, Ordering::SeqCst);
+        Some(reply(200, &format!("etag: \"{n}\"\r\n"), &format!("n = {}", n % 2)))
+    });
+    let (config, _) = start(quick(&server.url("/app.toml")).long_poll(Duration::from_secs(20)));
+    let before = server.log().len();
+    std::thread::sleep(ms(1000));
+    let asked = server.log().len() - before;
+    assert!((5..=16).contains(&asked), "{asked} questions in a second");
+    drop(config);
+}
+
+#[test]
+fn a_question_that_is_held_to_its_end_is_no_silence_and_the_next_one_follows() {
+    let server = Server::new("");
+    server.put_tagged("n = 2", "\"a\"");
+    let (config, mut events) = start(quick(&server.url("/app.toml")).long_poll(Duration::from_secs(1)));
+    until("three are held", || server.log().len() >= 4);
+    let log = server.log();
+    assert!(log.windows(2).skip(1).all(|pair| pair[1].at - pair[0].at >= ms(950)), "one at a time");
+    assert!(drain(&mut events, ms(20)).is_empty());
+    assert_eq!((config.status().sources[0].retries, server.connections()), (0, 1));
+}
+
+#[test]
+fn a_configuration_that_is_dropped_closes_its_connection() {
+    let server = Server::new("");
+    server.put_tagged("n = 2", "\"a\"");
+    let url = server.url("/app.toml");
+    let (beat, _) = start(quick(&url));
+    let (held, _) = start(quick(&url).long_poll(Duration::from_secs(60)));
+    until("both are connected", || server.open() == 2);
+    drop((beat, held));
+    // The one that is held sees the end when it answers.
+    server.put_tagged("n = 3", "\"b\"");
+    until("nothing is left", || server.open() == 0);
+}

@@ -131,6 +131,11 @@ impl Services for OneShot {
     }
 
     fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()> {
+        // A name that is looked up, or a token that is made, must not hold up the deadline of a store.
+        #[cfg(feature = "remote")]
+        if let Some(engine) = &*lock(&self.engine) {
+            return engine.services.offload(work);
+        }
         Box::pin(async move { work() })
     }
 

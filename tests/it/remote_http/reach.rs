@@ -162,24 +162,22 @@ impl Authority {
     }
 
     /// A certificate and its key.
-    fn sign(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
-        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+    fn sign(&self, params: CertificateParams) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(names).expect("names");
         (params.signed_by(&key, &self.0).expect("a certificate"), key)
     }
 
     fn server(&self, names: &[&str]) -> ServerConfig {
-        self.server_with(names, rustls::DEFAULT_VERSIONS, None)
+        self.server_of(named(names), rustls::DEFAULT_VERSIONS, None)
     }
 
-    fn server_with(
+    fn server_of(
         &self,
-        names: &[&str],
+        params: CertificateParams,
         versions: &[&'static rustls::SupportedProtocolVersion],
         clients_of: Option<&Authority>,
     ) -> ServerConfig {
-        let (certificate, key) = self.sign(names);
+        let (certificate, key) = self.sign(params);
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions)
@@ -196,6 +194,11 @@ impl Authority {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         config.with_single_cert(vec![certificate.der().clone()], key).expect("a certificate and its key")
     }
+}
+
+/// What goes into a certificate for these names.
+fn named(names: &[&str]) -> CertificateParams {
+    CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("names")
 }
 
 fn why_no_start(source: hotconf::remote::Http) -> String {
@@ -232,10 +235,22 @@ fn a_certificate_for_another_name_and_a_server_without_tls_are_told_with_the_rem
 }
 
 #[test]
+fn a_certificate_that_has_expired_is_told_with_the_remedy() {
+    let authority = Authority::new();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    (params.not_before, params.not_after) =
+        (rcgen::date_time_ymd(2000, 1, 1), rcgen::date_time_ymd(2001, 1, 1));
+    let server = Server::tls("n = 2", authority.server_of(params, rustls::DEFAULT_VERSIONS, None));
+    let transport = Transport::new().ca_pem(authority.pem());
+    let said = why_no_start(quick(&server.url("/app.toml")).transport(transport));
+    assert!(said.contains("certificate expired") && said.contains("renew"), "{said}");
+}
+
+#[test]
 fn tls_1_2_is_spoken_on_request_alone() {
     let authority = Authority::new();
     let server =
-        Server::tls("n = 2", authority.server_with(&["127.0.0.1"], &[&rustls::version::TLS12], None));
+        Server::tls("n = 2", authority.server_of(named(&["127.0.0.1"]), &[&rustls::version::TLS12], None));
     let trust = || Transport::new().ca_pem(authority.pem());
     let said = why_no_start(quick(&server.url("/app.toml")).transport(trust()));
     assert!(said.contains("Transport::tls12"), "{said}");
@@ -246,12 +261,12 @@ fn tls_1_2_is_spoken_on_request_alone() {
 #[test]
 fn a_client_certificate_is_shown_and_its_lack_is_told_with_the_remedy() {
     let (authority, clients, dir) = (Authority::new(), Authority::new(), Dir::new());
-    let config = authority.server_with(&["127.0.0.1"], rustls::DEFAULT_VERSIONS, Some(&clients));
+    let config = authority.server_of(named(&["127.0.0.1"]), rustls::DEFAULT_VERSIONS, Some(&clients));
     let server = Server::tls("n = 2", config);
     let trust = || Transport::new().ca_pem(authority.pem());
     let said = why_no_start(quick(&server.url("/app.toml")).transport(trust()));
     assert!(said.contains("CertificateRequired") && said.contains("Transport::client_cert"), "{said}");
-    let (certificate, key) = clients.sign(&["shop"]);
+    let (certificate, key) = clients.sign(named(&["shop"]));
     let chain = dir.file("client.pem", &certificate.pem());
     let key = dir.file("client.key", &key.serialize_pem());
     let (config, _) = start(quick(&server.url("/app.toml")).transport(trust().client_cert(&chain, &key)));

@@ -60,6 +60,7 @@ struct Shared {
     changed: Condvar,
     stop: AtomicBool,
     accepted: AtomicUsize,
+    served: AtomicUsize,
 }
 
 struct State {
@@ -97,6 +98,7 @@ impl Server {
             changed: Condvar::new(),
             stop: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
+            served: AtomicUsize::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("its address");
@@ -176,6 +178,11 @@ impl Server {
     /// How many connections there were.
     pub(crate) fn connections(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open(&self) -> usize {
+        self.connections() - self.shared.served.load(Ordering::SeqCst)
     }
 
     /// Closes every connection, and goes on.
@@ -264,6 +271,7 @@ impl Shared {
             }
         }
         let _ = tcp.shutdown(Shutdown::Both);
+        self.served.fetch_add(1, Ordering::SeqCst);
     }
 
     fn answer(&self, request: Request) -> Reply {

@@ -5,19 +5,24 @@ use super::super::net::{Endpoint, Header, Http1, Method, Response};
 use super::super::store::{Entry, Map, Session, Step};
 use super::wire::{self, Head, Told, Validator};
 use super::{Credential, Settings};
-use crate::source::{Context, Cursor, SourceError};
+use crate::race::{Either, race};
+use crate::source::{Context, Cursor, SourceError, SourceErrorKind};
+use crate::sync::later;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// What an answer may take beyond the time that it is waited for anyway.
 const ANSWER: Duration = Duration::from_secs(10);
+/// However seldom it is asked: an answer that has not come after this does not come.
+const LONGEST: Duration = Duration::from_secs(60);
 /// A server that has nothing new and answers sooner than this does not hold a question.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// So often in a row, and it is asked by a beat instead.
 const IMPATIENT: u32 = 3;
-/// The least time from one held question to the next.
+/// Held questions follow each other at this pace, but for the first few after a rest.
 const PACE: Duration = Duration::from_millis(100);
+const AT_REST: u32 = 4;
 
 /// A session with the server of one document.
 pub struct HttpSession {
@@ -28,6 +33,8 @@ pub struct HttpSession {
     validator: Option<Validator>,
     /// How often in a row it answered a held question at once, without news.
     impatient: u32,
+    /// When the next held question may follow, at the pace.
+    paced: Option<Instant>,
 }
 
 impl HttpSession {
@@ -39,7 +46,7 @@ impl HttpSession {
         let mut http = Http1::new(endpoint.clone(), settings.transport.clone());
         http.open(cx).await?;
         let (endpoint, settings) = (endpoint.clone(), settings.clone());
-        Ok(Self { http, endpoint, settings, validator: None, impatient: 0 })
+        Ok(Self { http, endpoint, settings, validator: None, impatient: 0, paced: None })
     }
 
     /// How long the server is asked to hold a question; `None`: it is asked by a beat.
@@ -53,6 +60,7 @@ impl HttpSession {
             cx.sleep(every.saturating_sub(every / 10) + part(every / 5, cx.random())).await;
             return self.ask(cx, self.validator.clone(), None, after).await;
         };
+        self.pace(cx).await;
         let began = cx.now();
         let step = self.ask(cx, self.validator.clone(), Some(hold), after).await?;
         let took = cx.now().saturating_duration_since(began);
@@ -66,10 +74,18 @@ impl HttpSession {
         } else {
             self.impatient = 0;
         }
-        if let Some(rest) = PACE.checked_sub(took) {
-            cx.sleep(rest).await;
-        }
         Ok(step)
+    }
+
+    /// Waits until the next question may be asked: a store that changes all the time is not asked without end.
+    async fn pace(&mut self, cx: &Context) {
+        let now = cx.now();
+        let earliest = now.checked_sub(PACE * AT_REST).unwrap_or(now);
+        let at = self.paced.map_or(earliest, |at| at.max(earliest));
+        self.paced = Some(later(at, PACE));
+        if at > now {
+            cx.sleep_until(at).await;
+        }
     }
 
     /// Asks once: for everything, or for what is not known by the validator.
@@ -80,7 +96,11 @@ impl HttpSession {
         hold: Option<Duration>,
         after: &Cursor,
     ) -> Result<Step, SourceError> {
-        let answer = self.get(cx, validator.as_ref(), hold).await?;
+        let limit = LONGEST.saturating_add(hold.unwrap_or_default());
+        let answer = match race(self.get(cx, validator.as_ref(), hold), cx.sleep(limit)).await {
+            Either::First(answer) => answer?,
+            Either::Second(()) => return Err(SourceError::down(format!("gave no answer within {limit:?}"))),
+        };
         let head = head(&answer);
         let told = wire::read(&head, &answer.body, self.endpoint.path(), validator.is_some());
         match told.map_err(|error| named(&answer.from, &error))? {
@@ -176,10 +196,10 @@ fn head(answer: &Response) -> Head<'_> {
 }
 
 /// The same error with who answered so.
-fn named(from: &Endpoint, error: &SourceError) -> SourceError {
-    let message = format!("{from}: {error}");
+fn named(from: &str, error: &SourceError) -> SourceError {
+    let message = format!("{from} {error}");
     match error.kind() {
-        crate::source::SourceErrorKind::Invalid => SourceError::invalid(message),
+        SourceErrorKind::Invalid => SourceError::invalid(message),
         _ => SourceError::down(message),
     }
 }

@@ -74,7 +74,7 @@ impl Validator {
 ///
 /// # Errors
 ///
-/// What came is no document, whatever its status says.
+/// What came is no document, whatever its status says: the end of a sentence that begins with who answered.
 pub(super) fn read(head: &Head<'_>, body: &[u8], path: &str, conditional: bool) -> Result<Told, SourceError> {
     match head.status {
         304 if conditional => Ok(Told::Same),
@@ -84,8 +84,8 @@ pub(super) fn read(head: &Head<'_>, body: &[u8], path: &str, conditional: bool) 
         200 if is_page(body) => {
             let kind = shown(head.content_type);
             Err(SourceError::invalid(format!(
-                "expected a TOML, YAML or JSON document, found a page (content type {kind}): does a proxy or a \
-                 login answer in the server's place?"
+                "answered with a page (content type {kind}), expected a TOML, YAML or JSON document: does a proxy or \
+                 a login answer in its place?"
             )))
         }
         200 => Ok(Told::Document(name(head.content_type, path))),
@@ -205,5 +205,27 @@ mod tests {
         assert_eq!(of(Some("Sun, 06 Nov 1994 08:49:38 GMT")), None);
         let later = of(Some("Sun, 06 Nov 1994 08:49:39 GMT")).unwrap();
         assert_eq!(later.condition(), ("if-modified-since", "Sun, 06 Nov 1994 08:49:37 GMT"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_answer_of_any_bytes_is_more_than_one_of_its_meanings(
+            status in 100_u16..600,
+            content_type in ".{0,20}",
+            etag in proptest::option::of(".{0,8}"),
+            body in proptest::collection::vec(proptest::num::u8::ANY, 0..64),
+            path in "/[a-z./]{0,12}",
+            conditional: bool,
+        ) {
+            let head = Head { status, content_type: Some(&content_type), etag: etag.as_deref(), ..Head::default() };
+            let told = read(&head, &body, &path, conditional);
+            let document = matches!(told, Ok(Told::Document(_)));
+            proptest::prop_assert!(!document || status == 200 && !body.is_empty());
+            proptest::prop_assert_eq!(matches!(told, Ok(Told::Same)), status == 304 && conditional);
+            if let Some(validator) = Validator::of(&head) {
+                proptest::prop_assert_eq!(Some(validator.text()), etag.as_deref());
+                proptest::prop_assert!(validator.is_meant(&head));
+            }
+        }
     }
 }

@@ -2,15 +2,18 @@
 
 use super::endpoint::Endpoint;
 use super::explain::explain;
-use super::token::elsewhere;
 use crate::source::{BoxFuture, Context, SourceError};
+use crate::sync::lock;
 use socket2::{SockRef, TcpKeepalive};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Mutex;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// An address that has not answered for so long does not hold up the next (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -20,7 +23,8 @@ const KEEPALIVE: TcpKeepalive =
 
 /// A connection to the host and port of `endpoint`.
 pub(super) async fn connect(endpoint: &Endpoint, cx: &Context) -> Result<TcpStream, SourceError> {
-    let failed = |why: String| SourceError::down(format!("cannot connect to {endpoint}: {why}"));
+    let failed =
+        |why: String| SourceError::down(format!("cannot connect to {}: {why}", endpoint.host_and_port()));
     let addresses = resolve(endpoint, cx).await.map_err(failed)?;
     let stream = first(addresses, cx).await.map_err(|tried| {
         let tried: Vec<_> =
@@ -39,14 +43,42 @@ async fn resolve(endpoint: &Endpoint, cx: &Context) -> Result<Vec<SocketAddr>, S
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    // On a worker of ours: the runtime's own would hold up the end of the engine while a resolver hangs.
-    let named = host.clone();
-    let found = elsewhere(cx, move || (named.as_str(), port).to_socket_addrs().map(Vec::from_iter)).await;
-    match found.unwrap_or_else(|| Err(io::Error::other("the look-up was cut short"))) {
+    match look_up(&host, port, cx).await {
         Ok(found) if found.is_empty() => Err(format!("`{host}` has no address")),
         Ok(found) => Ok(found),
-        Err(error) => Err(format!("`{host}` cannot be looked up: {}", explain(&error))),
+        Err(why) => Err(format!("`{host}` cannot be looked up: {why}")),
     }
+}
+
+type Found = Result<Vec<SocketAddr>, String>;
+type UnderWay = BTreeMap<(String, u16), watch::Receiver<Option<Found>>>;
+
+/// Asks the system, once at a time for each name: a resolver that hangs holds one worker up, and not one more
+/// with each attempt. (The runtime's own look-up would hold up the end of the engine.)
+async fn look_up(host: &str, port: u16, cx: &Context) -> Found {
+    static UNDER_WAY: Mutex<UnderWay> = Mutex::new(BTreeMap::new());
+    let name = (host.to_owned(), port);
+    let (mut asked, work) = {
+        let mut under_way = lock(&UNDER_WAY);
+        if let Some(asked) = under_way.get(&name).filter(|asked| asked.has_changed().is_ok()) {
+            (asked.clone(), None)
+        } else {
+            let (answer, asked) = watch::channel(None);
+            under_way.insert(name.clone(), asked.clone());
+            let work = move || {
+                let found = (name.0.as_str(), name.1).to_socket_addrs();
+                lock(&UNDER_WAY).remove(&name);
+                answer.send_replace(Some(found.map(Vec::from_iter).map_err(|error| explain(&error))));
+            };
+            (asked, Some(work))
+        }
+    };
+    if let Some(work) = work {
+        // It goes on where this future is dropped: others may wait for it too.
+        cx.services().offload(Box::new(work)).await;
+    }
+    let found = asked.wait_for(Option::is_some).await;
+    found.ok().and_then(|found| found.clone()).unwrap_or_else(|| Err("it was cut short".to_owned()))
 }
 
 /// The first address to answer; all errors where none does.

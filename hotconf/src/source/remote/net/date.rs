@@ -87,4 +87,20 @@ mod tests {
         assert_eq!(asked("-1"), None);
         assert_eq!(asked(""), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_asked_is_at_most_an_hour(value in "[0-9A-Za-z,: -]{0,40}", at in 0_u64..1 << 40) {
+            let asked = retry_after(&value, UNIX_EPOCH + Duration::from_secs(at));
+            proptest::prop_assert!(asked.is_none_or(|asked| asked <= LONGEST));
+        }
+
+        #[test]
+        fn a_day_later_is_a_day_more(day in 1_u64..28, month in 1_u64..13, year in 1970_u64..9999) {
+            proptest::prop_assert_eq!(days(year, month, day) + 1, days(year, month, day + 1));
+            let (after, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+            let length = days(after, next, 1) - days(year, month, 1);
+            proptest::prop_assert!((28..=31).contains(&length));
+        }
+    }
 }

@@ -269,4 +269,17 @@ mod tests {
             assert!(!end("https://h/a").is_same_origin(&end(other)), "{other}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_read_again_as_the_same(url in "(https?://)?[a-z0-9.:@\\[\\]/?# %-]{0,30}", to in ".{0,20}") {
+            if let Ok(end) = Endpoint::parse(&url) {
+                proptest::prop_assert_eq!(&Endpoint::parse(&end.whole()).unwrap(), &end);
+                proptest::prop_assert!(!end.to_string().contains('@') || end.path().contains('@'));
+                if let Ok(next) = end.join(&to) {
+                    proptest::prop_assert!(next.target().starts_with('/'));
+                }
+            }
+        }
+    }
 }

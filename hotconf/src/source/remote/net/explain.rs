@@ -25,6 +25,10 @@ fn remedy(said: &str) -> Option<&'static str> {
     let known = [
         ("UnknownIssuer", "give the authority that signed it with `Transport::ca_file`"),
         ("not valid yet", "set this machine's clock"),
+        (
+            "BadSignature",
+            "another authority of the same name signed it: give the right one with `Transport::ca_file`",
+        ),
         ("CaUsedAsEndEntity", "the server shows the certificate of an authority, and needs one of its own"),
         ("not valid for name", "connect by a name that the certificate has"),
         ("certificate expired", "renew the server's certificate, or set this machine's clock"),

@@ -46,6 +46,8 @@ pub(crate) struct Header<'a> {
 pub(super) struct Asked<'a> {
     pub(super) method: Method,
     pub(super) to: &'a Endpoint,
+    /// What it is called in messages.
+    pub(super) name: &'a str,
     pub(super) headers: &'a [Header<'a>],
     pub(super) body: &'a [u8],
     /// The longest body of an answer.
@@ -57,8 +59,8 @@ pub(crate) struct Response {
     pub(crate) status: u16,
     pub(super) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Who answered, after redirects.
-    pub(crate) from: Endpoint,
+    /// Who answered, after redirects: "it" for the address that was given, which stands in front of each message.
+    pub(crate) from: Box<str>,
 }
 
 impl<'a> Header<'a> {
@@ -110,13 +112,13 @@ impl Http1 {
         for _ in 0..=REDIRECTS {
             let own = to.is_same_origin(&self.endpoint);
             let headers = if own { headers } else { &public };
-            let answer = self.once(Asked { method, to: &to, headers, body, cap }, cx).await?;
+            let name = if to == self.endpoint { "it".to_owned() } else { to.to_string() };
+            let answer = self.once(Asked { method, to: &to, name: &name, headers, body, cap }, cx).await?;
             let Some(location) = answer.redirect() else { return answer.uncompressed() };
-            to = next(&to, location, answer.status, method)?;
+            to = next(&to, &name, location, answer.status, method)?;
         }
         Err(SourceError::invalid(format!(
-            "{} sends us on more than {REDIRECTS} times, last to {to}: ask for the place itself",
-            self.endpoint.at(target)
+            "sends us on more than {REDIRECTS} times, last to {to}: give the address of the place itself"
         )))
     }
 
@@ -150,9 +152,15 @@ impl Http1 {
 }
 
 /// Where a redirect leads.
-fn next(from: &Endpoint, location: &str, status: u16, method: Method) -> Result<Endpoint, SourceError> {
+fn next(
+    from: &Endpoint,
+    name: &str,
+    location: &str,
+    status: u16,
+    method: Method,
+) -> Result<Endpoint, SourceError> {
     let refused =
-        |why: String| SourceError::invalid(format!("{from} answered {status} and sends us on: {why}"));
+        |why: String| SourceError::invalid(format!("{name} answered {status} and sends us on: {why}"));
     let to = from.join(location).map_err(|error| refused(error.to_string()))?;
     if from.is_tls() && !to.is_tls() {
         return Err(refused(format!("to {to}, which is not encrypted; this is never followed")));
@@ -215,9 +223,9 @@ impl Response {
     }
 }
 
-/// Says of an exchange with `to` why it failed.
-pub(super) fn failed(to: &Endpoint, error: &(dyn std::error::Error + 'static)) -> SourceError {
-    SourceError::down(format!("asking {to} failed: {}", explain(error)))
+/// Says of an exchange with `name` why it failed.
+pub(super) fn failed(name: &str, error: &(dyn std::error::Error + 'static)) -> SourceError {
+    SourceError::down(format!("asking {name} failed: {}", explain(error)))
 }
 
 #[cfg(test)]
@@ -230,16 +238,16 @@ mod tests {
 
     #[test]
     fn no_redirect_leads_from_tls_to_plain_text() {
-        let said = next(&end("https://h/a"), "http://h/a", 302, Method::Get).unwrap_err().to_string();
-        assert!(said.contains("https://h/a answered 302") && said.contains("not encrypted"), "{said}");
-        assert!(next(&end("http://h/a"), "https://h/a", 301, Method::Get).is_ok());
-        assert!(next(&end("https://h/a"), "/b", 303, Method::Get).is_ok());
+        let said = next(&end("https://h/a"), "it", "http://h/a", 302, Method::Get).unwrap_err().to_string();
+        assert!(said.contains("it answered 302") && said.contains("not encrypted"), "{said}");
+        assert!(next(&end("http://h/a"), "it", "https://h/a", 301, Method::Get).is_ok());
+        assert!(next(&end("https://h/a"), "it", "/b", 303, Method::Get).is_ok());
     }
 
     #[test]
     fn what_was_written_goes_to_no_other_server() {
-        assert!(next(&end("https://h/a"), "/b", 307, Method::Post).is_ok());
-        assert!(next(&end("https://h/a"), "https://other/b", 307, Method::Post).is_err());
-        assert!(next(&end("https://h/a"), "/b", 302, Method::Put).is_err());
+        assert!(next(&end("https://h/a"), "it", "/b", 307, Method::Post).is_ok());
+        assert!(next(&end("https://h/a"), "it", "https://other/b", 307, Method::Post).is_err());
+        assert!(next(&end("https://h/a"), "it", "/b", 302, Method::Put).is_err());
     }
 }

@@ -61,7 +61,7 @@ impl Open {
             None => dial(endpoint, transport, &[b"http/1.1"], cx).await?,
         };
         let opened = Builder::new().max_buf_size(LONGEST_HEAD).handshake(Io(stream)).await;
-        let (sender, connection) = opened.map_err(|error| failed(endpoint, &error))?;
+        let (sender, connection) = opened.map_err(|error| failed(&endpoint.host_and_port(), &error))?;
         Ok(Self {
             origin: endpoint.clone(),
             proxy,
@@ -91,7 +91,7 @@ impl Open {
         let request = self.request(asked).map_err(Failure::Broken)?;
         let (connection, sender) = (&mut self.connection, &mut self.sender);
         let answered = connection.beside(sender.send_request(request)).await;
-        let answer = answered.map_err(|error| Failure::Unanswered(failed(asked.to, &error)))?;
+        let answer = answered.map_err(|error| Failure::Unanswered(failed(asked.name, &error)))?;
         let (head, mut body) = answer.into_parts();
         let read = connection.beside(whole(&mut body, asked)).await;
         drop(body);
@@ -101,18 +101,18 @@ impl Open {
         if connection.error.as_ref().is_some_and(|error| error.to_string().contains("unexpected message")) {
             let message = format!(
                 "{} sent more than the length that it announced, {} bytes: the answer is not whole",
-                asked.to,
+                asked.name,
                 body.len()
             );
             return Err(Failure::Broken(SourceError::invalid(message)));
         }
-        Ok(Response { status: head.status.as_u16(), headers: head.headers, body, from: asked.to.clone() })
+        Ok(Response { status: head.status.as_u16(), headers: head.headers, body, from: asked.name.into() })
     }
 
     fn request(&self, asked: &Asked<'_>) -> Result<Request<Payload>, SourceError> {
         let wrong = |error: &(dyn std::error::Error + 'static)| {
             let why = super::explain(error);
-            SourceError::invalid(format!("asking {} is not possible: {why}", asked.to))
+            SourceError::invalid(format!("asking {} is not possible: {why}", asked.name))
         };
         let uri = if self.proxy.is_some() {
             Uri::try_from(asked.to.whole()).map_err(|error| wrong(&error))?
@@ -143,8 +143,8 @@ impl Open {
 /// Reads a body to its end, and no more than is allowed.
 async fn whole(body: &mut Incoming, asked: &Asked<'_>) -> Result<Vec<u8>, SourceError> {
     let too_long = || {
-        let (to, most) = (asked.to, asked.cap);
-        SourceError::invalid(format!("{to} sent more than {most} bytes: raise `max_document_bytes`"))
+        let (name, most) = (asked.name, asked.cap);
+        SourceError::invalid(format!("{name} sent more than {most} bytes: raise `max_document_bytes`"))
     };
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > asked.cap {
@@ -153,8 +153,8 @@ async fn whole(body: &mut Incoming, asked: &Asked<'_>) -> Result<Vec<u8>, Source
     let mut read = Vec::new();
     while let Some(frame) = poll_fn(|task| Pin::new(&mut *body).poll_frame(task)).await {
         let frame = frame.map_err(|error| {
-            let (to, length, why) = (asked.to, read.len(), super::explain(&error));
-            SourceError::down(format!("the answer of {to} was cut after {length} bytes: {why}"))
+            let (name, length, why) = (asked.name, read.len(), super::explain(&error));
+            SourceError::down(format!("{name} sent an answer that was cut after {length} bytes: {why}"))
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if read.len() + data.len() > asked.cap {

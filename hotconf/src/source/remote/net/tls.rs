@@ -29,10 +29,11 @@ pub(super) async fn handshake(
     // Files may be slow, and those of the machine are many.
     let made = elsewhere(cx, move || config(&wanted, alpn)).await;
     let config = made.unwrap_or_else(|| Err("reading certificates was cut short".to_owned()));
-    let config = config.map_err(|why| SourceError::down(format!("cannot connect to {endpoint}: {why}")))?;
+    let config = config
+        .map_err(|why| SourceError::down(format!("cannot connect to {}: {why}", endpoint.host_and_port())))?;
     let stream = TlsConnector::from(Arc::new(config)).connect(name, inner).await;
     let stream = stream.map_err(|error| {
-        SourceError::down(format!("cannot connect to {endpoint}: TLS: {}", explain(&error)))
+        SourceError::down(format!("cannot connect to {}: TLS: {}", endpoint.host_and_port(), explain(&error)))
     })?;
     Ok(Stream::tls(stream))
 }
