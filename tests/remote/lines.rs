@@ -193,10 +193,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let listener = StdListener::bind("127.0.0.1:0").expect("a free port");
+        let [address] = crate::servers::free();
+        let listener = StdListener::bind(address).expect("a free port");
         let shared = Shared { data: Data { epoch: 1, ..Data::default() }.into(), ..Shared::default() };
         let server = Self {
-            address: listener.local_addr().expect("bound"),
+            address,
             shared: shared.into(),
             frozen: watch::Sender::new(false),
             running: Mutex::default(),

@@ -7,6 +7,7 @@ mod conformance;
 mod etcd;
 
 mod lines;
+mod living;
 mod proxy;
 mod resuming;
 mod rig;

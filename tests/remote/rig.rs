@@ -91,7 +91,12 @@ pub(crate) fn brisk<S: Store>(source: Remote<S>) -> Remote<S> {
     let milli = Duration::from_millis(1);
     source
         .deadline(500 * milli)
-        .backoff(Backoff { first: 5 * milli, longest: 100 * milli, reset_after: 50 * milli })
+        .backoff(Backoff {
+            first: 5 * milli,
+            longest: 100 * milli,
+            reset_after: 50 * milli,
+            denied: 100 * milli,
+        })
         .resync(Duration::from_secs(1))
 }
 

@@ -340,12 +340,13 @@ impl Context {
         Self { optional: true, ..self.clone() }
     }
 
-    /// A context for what several sources share: it is cancelled with none of them, and keeps an account of
-    /// its own.
+    /// A context for what several sources share: it is cancelled with none of them, keeps an account of its
+    /// own, and says its warnings elsewhere.
     #[cfg(feature = "remote")]
-    pub(crate) fn apart(&self) -> Self {
+    pub(crate) fn apart(&self, warnings: impl Fn(String) + Send + Sync + 'static) -> Self {
         let (token, activity) = (CancellationToken::new(), Arc::default());
-        Self { token, activity, above: Vec::new(), optional: false, ..self.clone() }
+        let warnings = Arc::new(warnings);
+        Self { token, activity, warnings, above: Vec::new(), optional: false, ..self.clone() }
     }
 
     /// A number from all of `u64`, evenly drawn, for jitter; not for secrets.

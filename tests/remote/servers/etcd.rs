@@ -109,7 +109,9 @@ impl Cluster {
             (client, Process::begin("etcd", begin, move || healthy(client)))
         };
         let members: Vec<_> = (0..3).map(begin).collect();
-        members.iter().for_each(|(_, process)| process.wait_ready());
+        for (_, process) in &members {
+            process.wait_ready();
+        }
         Some(Self { members })
     }
 

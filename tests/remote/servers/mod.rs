@@ -15,9 +15,10 @@ mod zookeeper;
 use crate::rig::lock;
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The folder of the fetched server of this name.
 fn fetched(name: &str) -> Option<PathBuf> {
@@ -51,9 +52,16 @@ pub(crate) fn or_left_out<T>(server: &'static str, found: Option<T>) -> Option<T
     found
 }
 
-/// Addresses on loopback that nobody listens at.
-fn free<const N: usize>() -> [SocketAddr; N] {
-    // All at once, so that none comes twice.
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("bound"))
+/// Addresses on loopback that nobody listens at. Their ports lie below those that the system gives to connections,
+/// so that a server that was killed finds its own free again.
+pub(crate) fn free<const N: usize>() -> [SocketAddr; N] {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 40).expect("small") * 250;
+    let next = || loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 250;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().expect("bound");
+        }
+    };
+    [(); N].map(|()| next())
 }

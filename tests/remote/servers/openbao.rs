@@ -1,4 +1,4 @@
-//! OpenBao, which speaks Vault's protocol: one server that keeps its data, unsealed after each start.
+//! `OpenBao`, which speaks Vault's protocol: one server that keeps its data, unsealed after each start.
 
 use super::http::{must, request};
 use super::process::Process;

@@ -80,7 +80,9 @@ impl ZooKeeper {
             Self { address: clients[number], process }
         };
         let members: Vec<_> = (0..3).map(member).collect();
-        members.iter().for_each(|member| member.process.wait_ready());
+        for member in &members {
+            member.process.wait_ready();
+        }
         Some(members)
     }
 

@@ -15,12 +15,18 @@ pub struct Backoff {
     pub longest: Duration,
     /// A session that was well for so long makes the next delay a first one again. Default 60 s.
     pub reset_after: Duration,
+    /// The least delay after the store refused our credentials, and a new login as well; the most is twice as
+    /// long. Default 30 s.
+    pub denied: Duration,
 }
+
+/// A store that asks to be left alone for longer is not believed: it may be a clock or a unit that is wrong.
+const BELIEVED: Duration = Duration::from_secs(60 * 60);
 
 impl Default for Backoff {
     fn default() -> Self {
         let second = Duration::from_secs(1);
-        Self { first: second / 2, longest: 60 * second, reset_after: 60 * second }
+        Self { first: second / 2, longest: 60 * second, reset_after: 60 * second, denied: 30 * second }
     }
 }
 
@@ -55,7 +61,7 @@ impl Attempts {
         }
         let longest = pace.first.saturating_mul(1 << self.failed.min(30)).min(pace.longest);
         self.failed = self.failed.saturating_add(1);
-        part(longest, random).max(floor.unwrap_or_default())
+        part(longest, random).max(floor.unwrap_or_default().min(BELIEVED))
     }
 
     /// The number of the attempt that comes next.
@@ -95,6 +101,7 @@ mod tests {
         assert_eq!(attempts.failed(&pace, now, u64::MAX / 2, None).as_millis(), 499);
         let asked = Duration::from_secs(7);
         assert_eq!(attempts.failed(&pace, now, 0, Some(asked)), asked);
+        assert_eq!(attempts.failed(&pace, now, 0, Some(Duration::MAX)), BELIEVED);
     }
 
     #[test]

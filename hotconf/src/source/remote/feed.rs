@@ -15,6 +15,7 @@ use super::backoff::{Attempts, part};
 use super::store::{Map, Session, Step, Store};
 use super::tuning::Tuning;
 use super::wants::Wants;
+use super::warnings::Warnings;
 use crate::race::{Either, race};
 use crate::source::{BoxFuture, Context, Cursor, SourceError, SourceErrorKind, Verdict};
 use crate::sync::{later, lock};
@@ -24,8 +25,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// After a refusal of our credentials, and one new login, the next attempt waits so long at least.
-const DENIED: Duration = Duration::from_secs(30);
 /// A listing that lacks keys is read again after this.
 const CONFIRM: Duration = Duration::from_secs(1);
 /// After so many steps of the loop, others have their turn: a store may have something to say at all times.
@@ -49,6 +48,7 @@ pub(super) struct News {
     pub(super) error: Option<SourceError>,
     /// Counts the times that the store was lost.
     pub(super) outage: u64,
+    pub(super) warnings: Warnings,
 }
 
 /// How the connection stands.
@@ -73,7 +73,13 @@ pub(super) struct Feed<S: Store> {
 }
 
 impl<S: Store> Feed<S> {
-    pub(super) fn new(store: Arc<S>, cx: Context, tuning: Tuning) -> Self {
+    pub(super) fn new(store: Arc<S>, cx: &Context, tuning: Tuning) -> Self {
+        let news = watch::Sender::new(News::default());
+        // By the news, so that all hear of it who follow the store, and as long as anybody does.
+        let warn = news.clone();
+        let cx = cx.apart(move |text| {
+            warn.send_if_modified(|news| news.warnings.add(text));
+        });
         let (wants, life) = (Arc::new(Wants::default()), Arc::default());
         let driver = Driver {
             store,
@@ -90,7 +96,7 @@ impl<S: Store> Feed<S> {
             resync: None,
         };
         let driver = tokio::sync::Mutex::new(driver);
-        Self { news: watch::Sender::new(News::default()), wants, life, driver }
+        Self { news, wants, life, driver }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<News> {
@@ -411,13 +417,16 @@ impl<S: Store> Driver<S> {
         let now = self.cx.now();
         self.doubted = None;
         let random = self.cx.random();
-        let mut delay = self.attempts.failed(&self.tuning.backoff, now, random, error.retry_after());
+        let (pace, floor) = (self.tuning.backoff, error.retry_after());
+        let mut delay = self.attempts.failed(&pace, now, random, floor);
         let denied = error.kind() == SourceErrorKind::Denied;
-        if denied && !self.denied {
+        // What was well for long may ask anew, though it never said so since the last refusal.
+        self.denied &= self.attempts.next() > 1;
+        if denied && self.denied {
+            delay = delay.max(pace.denied.saturating_add(part(pace.denied, random)));
+        } else if denied && floor.is_none() {
             // One login anew, at once: a token may have run out.
-            delay = error.retry_after().unwrap_or_default();
-        } else if denied {
-            delay = delay.max(DENIED + part(DENIED, random));
+            delay = Duration::ZERO;
         }
         self.denied |= denied;
         self.wants.answered.fetch_max(asked, Ordering::AcqRel);

@@ -112,7 +112,7 @@ impl<S: Store> Remote<S> {
     fn follow(&mut self, cx: &Context) -> &mut Follower<S> {
         let (store, tuning, cache) = (&self.store, self.tuning, &self.cache);
         self.follower.get_or_insert_with(|| {
-            let make = || Feed::new(store.clone(), cx.apart(), tuning);
+            let make = || Feed::new(store.clone(), cx, tuning);
             let identity = store.identity().and(format!("{tuning:?}")).and(format!("{:?}", cx.limits));
             let feed = match cx.services().commons() {
                 Some(commons) => commons.share(&identity, make),

@@ -37,6 +37,8 @@ pub(super) struct Follower<S: Store> {
     stale_after: Option<Duration>,
     /// The sign of life after which it was told that nothing came for too long.
     stale: Option<Instant>,
+    /// How many warnings of the store it has passed on.
+    warned: u64,
     maker: Maker,
 }
 
@@ -67,6 +69,7 @@ impl<S: Store> Follower<S> {
             told: None,
             stale_after,
             stale: None,
+            warned: 0,
             maker: Maker::default(),
         }
     }
@@ -86,6 +89,9 @@ impl<S: Store> Follower<S> {
         loop {
             let news = self.news.borrow_and_update().clone();
             self.show(&news, cx);
+            for text in news.warnings.since(&mut self.warned) {
+                cx.warn(&**text);
+            }
             if let Some(answer) = self.answer(&news, cx, store, content).await {
                 self.answered = true;
                 return answer;

@@ -22,6 +22,7 @@ mod net;
 mod store;
 mod tuning;
 mod wants;
+mod warnings;
 
 #[cfg(all(test, feature = "toml"))]
 mod tests;
