@@ -71,6 +71,7 @@
 //! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
 //! | `http` | no | [`remote::Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
+//! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Defaults

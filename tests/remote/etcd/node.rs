@@ -71,8 +71,12 @@ impl Node {
     pub(crate) fn three() -> [Self; 3] {
         let nodes = ["one", "two", "three"].map(|name| Self::new(name, "http", &[]));
         let members = nodes.each_ref().map(Self::peering).join(",");
-        nodes.iter().for_each(|node| node.start(&members));
-        nodes.iter().for_each(|node| node.process().wait_ready());
+        for node in &nodes {
+            node.start(&members);
+        }
+        for node in &nodes {
+            node.process().wait_ready();
+        }
         nodes
     }
 

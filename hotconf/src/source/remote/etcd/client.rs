@@ -90,10 +90,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
         let failed = |fault: Fault| {
             let why = words(&fault);
             // With TLS 1.3 a server refuses our certificate only after it has let us in.
-            let remedy = match why.contains("alert") {
-                true => "",
-                false => ": is this etcd's port for clients, and `http` or `https` as it has it?",
-            };
+            let question = ": is this etcd's port for clients, and `http` or `https` as it has it?";
+            let remedy = if why.contains("alert") { "" } else { question };
             SourceError::down(format!("{origin}: {why}{remedy}"))
         };
         let mut channel = Channel::open(stream, origin).await.map_err(failed)?;

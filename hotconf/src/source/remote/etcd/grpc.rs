@@ -172,25 +172,20 @@ impl Call {
                 self.body = Some(self.accept(response)?);
             }
             let body = self.body.as_mut().expect("the headers are there");
-            match body.data().await {
-                Some(piece) => {
-                    let piece = piece.map_err(|error| broken(&error))?;
-                    self.frames.push(&piece);
-                    // It is taken: as much may follow.
-                    let _ = body.flow_control().release_capacity(piece.len());
-                }
-                None => {
-                    let trailers = body.trailers().await.map_err(|error| broken(&error))?;
-                    self.requests = None;
-                    return Err(match trailers.as_ref().and_then(status) {
-                        Some(status) if status.code == 0 && !self.frames.is_empty() => {
-                            malformed(Malformed::Cut)
-                        }
-                        Some(status) => Fault::Status(status),
-                        None => Fault::Broken("the answer ended without a status".to_owned()),
-                    });
-                }
+            if let Some(piece) = body.data().await {
+                let piece = piece.map_err(|error| broken(&error))?;
+                self.frames.push(&piece);
+                // It is taken: as much may follow.
+                let _ = body.flow_control().release_capacity(piece.len());
+                continue;
             }
+            let trailers = body.trailers().await.map_err(|error| broken(&error))?;
+            self.requests = None;
+            return Err(match trailers.as_ref().and_then(status) {
+                Some(status) if status.code == 0 && !self.frames.is_empty() => malformed(Malformed::Cut),
+                Some(status) => Fault::Status(status),
+                None => Fault::Broken("the answer ended without a status".to_owned()),
+            });
         }
     }
 

@@ -83,12 +83,11 @@ impl History {
         }
         self.held = 0;
         let events = std::mem::take(&mut self.partial);
-        let changes = self.changes(events)?;
-        let cursor = self.cursor();
-        Ok(Some(if changes.is_empty() { Step::Same { cursor } } else { Step::Delta { changes, cursor } }))
+        self.step(events).map(Some)
     }
 
-    fn changes(&mut self, events: Vec<Event>) -> Result<Vec<(Arc<str>, Option<Entry>)>, Refusal> {
+    /// What whole answers say, in order.
+    fn step(&mut self, events: Vec<Event>) -> Result<Step, Refusal> {
         let before = self.told;
         let mut changes = Vec::with_capacity(events.len());
         for Event { deleted, pair } in events {
@@ -108,7 +107,8 @@ impl History {
             changes.push((key, (!deleted).then_some(entry)));
         }
         self.seen = self.seen.max(self.told);
-        Ok(changes)
+        let cursor = self.cursor();
+        Ok(if changes.is_empty() { Step::Same { cursor } } else { Step::Delta { changes, cursor } })
     }
 }
 
