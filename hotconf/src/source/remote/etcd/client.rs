@@ -12,6 +12,7 @@ use crate::source::{Context, Cursor, SourceError, SourceErrorKind};
 use bytes::Bytes;
 use http::HeaderValue;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -45,21 +46,21 @@ pub(super) struct Live<T> {
     watch: Option<(Call, History)>,
 }
 
-/// Opens a session with the first member that answers, beginning at `first`; says which one it was.
+/// Opens a session with the first member that answers, beginning at `turn`. Whoever connects again has lost the
+/// one that was tried last, or was given no time for more: `turn` is then already at the next.
 pub(super) async fn connect(
     settings: &Arc<Settings>,
     members: &[Endpoint],
-    first: usize,
+    turn: &AtomicUsize,
     cx: &Context,
-) -> Result<(usize, EtcdSession), SourceError> {
+) -> Result<EtcdSession, SourceError> {
     let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
     let share = TURN / count.max(1);
     let mut failed = Vec::new();
-    for turn in 0..members.len() {
-        let at = (first + turn) % members.len();
-        let member = &members[at];
+    for _ in members {
+        let member = &members[turn.fetch_add(1, Ordering::Relaxed) % members.len()];
         match race(open(settings, member, cx), cx.sleep(share)).await {
-            Either::First(Ok(session)) => return Ok((at, EtcdSession(session))),
+            Either::First(Ok(session)) => return Ok(EtcdSession(session)),
             // The others would say the same.
             Either::First(Err(error)) if error.kind() == SourceErrorKind::Denied => return Err(error),
             Either::First(Err(error)) => failed.push(error.to_string()),

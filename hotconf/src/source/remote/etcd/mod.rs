@@ -184,14 +184,9 @@ impl Store for EtcdStore {
             let message = "expected what to read: `.prefix(\"/shop/\")`, or `.key(\"/shop.toml\")`";
             return Err(SourceError::invalid(message));
         }
-        let first = match self.turn.load(Ordering::Relaxed) {
-            // What is left of a random number after a division is even enough for a handful of members.
-            BY_LOT => usize::try_from(cx.random() >> 33).unwrap_or_default(),
-            turn => turn,
-        };
-        let (at, session) = client::connect(&self.settings, members, first % members.len(), cx).await?;
-        // Whoever connects again has lost this one.
-        self.turn.store(at + 1, Ordering::Relaxed);
-        Ok(session)
+        // What is left of a random number after a division is even enough for a handful of members.
+        let lot = usize::try_from(cx.random() >> 33).unwrap_or_default();
+        let _ = self.turn.compare_exchange(BY_LOT, lot, Ordering::Relaxed, Ordering::Relaxed);
+        client::connect(&self.settings, members, &self.turn, cx).await
     }
 }
