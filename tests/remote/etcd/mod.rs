@@ -70,6 +70,64 @@ impl Rig for Single {
     }
 }
 
+/// One member with TLS, which asks for a client certificate.
+struct Sealed(Single, tempfile::TempDir);
+
+impl Rig for Sealed {
+    type Store = EtcdStore;
+    const NAME: &'static str = "etcd with TLS";
+    /// A handshake has thousands of bytes.
+    const STEP: u64 = 23;
+
+    fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    fn source(&self, at: SocketAddr) -> Remote<EtcdStore> {
+        let file = |name| self.1.path().join(name);
+        let transport =
+            Transport::new().ca_file(file("ca.pem")).client_cert(file("client.pem"), file("client.key"));
+        Etcd::new([format!("https://{at}")]).prefix("/shop/").transport(transport)
+    }
+
+    fn change(&self, changes: &[(&str, Option<&str>)]) {
+        self.0.change(changes);
+    }
+
+    fn kill(&self) {
+        self.0.kill();
+    }
+
+    fn restart(&self) {
+        self.0.restart();
+    }
+
+    fn freeze(&self) {
+        self.0.freeze();
+    }
+
+    fn thaw(&self) {
+        self.0.thaw();
+    }
+
+    fn keep(&self) {
+        self.0.keep();
+    }
+
+    fn restore(&self) {
+        self.0.restore();
+    }
+}
+
+#[test]
+fn a_connection_with_tls_that_ends_anywhere_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(node) = sealed(folder.path()) else { return };
+    let rig = Sealed(Single(node), folder);
+    crate::conformance::a_connection_that_ends_at_any_byte_loses_nothing(&rig);
+    crate::conformance::a_recovery_that_ends_at_any_byte_loses_nothing(&rig);
+}
+
 fn number(node: &Node, n: u64) {
     node.change(&below_shop(&[("a", Some(&n.to_string())), ("b", Some(&(n * 7).to_string()))]));
 }
