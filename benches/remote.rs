@@ -340,13 +340,14 @@ fn idle(writer: &mut Writer) {
 
 fn back(server: &mut Server, writer: &mut Writer) {
     writer.put(&[("/bench/n", "1")]).expect("written");
-    let config: Hot<App> = follow();
     println!("\nfrom the store being back to a new value being readable");
     let mut n = 1;
     for (outage, rounds) in [(1, 9), (4, 5)] {
         let times: Vec<_> = (0..rounds)
             .map(|_| {
                 n += 1;
+                // A new one each time: a store that flaps is left alone for longer and longer.
+                let config: Hot<App> = follow();
                 let begun = Instant::now();
                 server.kill();
                 std::thread::sleep(Duration::from_secs(outage));
@@ -357,7 +358,9 @@ fn back(server: &mut Server, writer: &mut Writer) {
                 while config.load().n != n {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                (out.as_secs_f64() * 1e9, begun.elapsed().as_secs_f64() * 1e9)
+                let back = begun.elapsed();
+                config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+                (out.as_secs_f64() * 1e9, back.as_secs_f64() * 1e9)
             })
             .collect();
         let (outages, times): (Vec<_>, Vec<_>) = times.into_iter().unzip();
@@ -370,7 +373,6 @@ fn back(server: &mut Server, writer: &mut Writer) {
             human(high)
         );
     }
-    config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
 }
 
 fn main() {
