@@ -1,9 +1,17 @@
-//! What an idle process costs: threads, and wake-ups in 11 s, with the content poll and without.
+//! What an idle process costs: threads, and wake-ups a second, with the content poll and without.
+//!
+//! The content poll does with a glance at the file and reads it for certainty at the sixteenth beat, and then
+//! after twice as long each time; each such read wakes once for the file that it opens. The rest before the
+//! counting is longer than the first of these takes.
 //!
 //! `cargo bench --bench idle`, on Linux.
 
 use hotconf::{File, Hot, HotConf};
 use std::time::Duration;
+
+/// Past the sixteenth beat of the content poll, and what a worker does after the start.
+const REST: Duration = Duration::from_secs(36);
+const WINDOW: Duration = Duration::from_secs(32);
 
 #[derive(Clone, Debug, HotConf)]
 struct App {
@@ -33,19 +41,18 @@ fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("app.toml");
     std::fs::write(&file, "n = 1").expect("written");
-    println!("\nidle for 11 s");
+    println!("\nidle for {} s, after {} s of rest", WINDOW.as_secs(), REST.as_secs());
     for (name, poll) in [("content poll of 2 s", Duration::from_secs(2)), ("no poll", Duration::ZERO)] {
         for count in [1, 20] {
             let start = || Hot::<App>::builder().source(File::new(&file)).poll(poll).blocking_start();
             let configs: Vec<_> = (0..count).map(|_| start().expect("loaded")).collect();
-            // What a worker does after the start is over by then.
-            std::thread::sleep(Duration::from_secs(12));
+            std::thread::sleep(REST);
             let (_, before) = others();
-            std::thread::sleep(Duration::from_secs(11));
+            std::thread::sleep(WINDOW);
             let (threads, after) = others();
             println!(
                 "  {name:<22} {count:>3} configurations: {threads} threads, {:.2} wake-ups a second",
-                f64::from(u32::try_from(after - before).unwrap_or(u32::MAX)) / 11.0
+                f64::from(u32::try_from(after - before).unwrap_or(u32::MAX)) / WINDOW.as_secs_f64()
             );
             for config in configs {
                 config.blocking_shutdown(Duration::from_secs(5)).expect("calm");

@@ -5,9 +5,13 @@
 mod common;
 
 use common::shapes::{Fifty, Large, toml as to_toml};
-use common::{Case, compare, counting, print_instructions};
-use hotconf::{Hot, HotConf, Inline};
+use common::{Case, compare, counting, human, print_instructions, spread};
+use hotconf::private::Telling;
+use hotconf::{HotConf, Watch};
+use std::future::Future as _;
 use std::hint::black_box;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 #[derive(Clone, Debug, HotConf)]
 struct Two {
@@ -17,16 +21,67 @@ struct Two {
     cold: u64,
 }
 
-/// A configuration with so many subscribers of a field that does not move.
-fn reloads(subscribers: usize, n: usize) {
-    let (source, handle) = Inline::channel("two", hotconf::Format::Toml, "hot = 1");
-    let config: Hot<Two> = Hot::builder().source(source).blocking_start().expect("loaded");
-    let _keep: Vec<_> = (0..subscribers).map(|_| config.watch(Two::FIELDS.cold)).collect();
-    let _one = config.watch(Two::FIELDS.hot);
-    for i in 0..n {
-        handle.set(format!("hot = {}", i + 2));
-        config.blocking_reload().expect("good");
+/// How many subscribers of other fields there are.
+const OTHERS: usize = 100_000;
+
+/// One watch of a field that moves in each version, among many of a field that never does.
+struct Crowd {
+    told: Telling<Two>,
+    watch: Watch<u64>,
+    /// Never asked: they have to be there.
+    #[allow(dead_code)]
+    others: Vec<Watch<u64>>,
+    version: usize,
+}
+
+impl Crowd {
+    const VERSIONS: usize = 4000;
+
+    fn new(others: usize) -> Self {
+        let mut told = Telling::new(Two { hot: 0, cold: 0 });
+        let others = (0..others).map(|_| told.watch(Two::FIELDS.cold)).collect();
+        let watch = told.watch(Two::FIELDS.hot);
+        told.then((1..=Self::VERSIONS as u64).map(|n| Two { hot: n, cold: 0 }));
+        Self { told, watch, others, version: 0 }
     }
+
+    fn tell(&mut self) {
+        self.version += 1;
+        self.told.tell(self.version, &[0]);
+    }
+
+    /// Nanoseconds of a telling that wakes who waits. The clock's own time is taken off.
+    fn told_in(&mut self, rounds: u32) -> f64 {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut spent, mut clock) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..rounds {
+            // Takes what was told before, then waits.
+            while std::pin::pin!(self.watch.next()).poll(&mut cx).is_ready() {}
+            let begun = Instant::now();
+            let idle = Instant::now();
+            self.tell();
+            spent += idle.elapsed();
+            clock += idle - begun;
+        }
+        spent.saturating_sub(clock).as_secs_f64() * 1e9 / f64::from(rounds)
+    }
+}
+
+/// A telling that wakes one waiting watch, in nanoseconds.
+fn telling() {
+    println!("\ntelling a watch that waits");
+    for (name, others) in [("1 of 1", 0), ("1 of 100 000", OTHERS)] {
+        let mut crowd = Crowd::new(others);
+        let times: Vec<f64> = (0..Crowd::VERSIONS / 100).map(|_| crowd.told_in(100)).collect();
+        let (low, mid, high) = spread(&times);
+        println!("  {name:<44} {:>12} ({} to {})", human(mid), human(low), human(high));
+    }
+}
+
+/// Telling alone, for counting.
+fn tell(others: usize, n: usize) {
+    let mut crowd = Crowd::new(others);
+    (0..n).for_each(|_| crowd.tell());
 }
 
 fn main() {
@@ -49,8 +104,8 @@ fn main() {
                     black_box(a.diff(&b));
                 }
             }
-            "reload, 1 subscriber" => reloads(0, n),
-            "reload, 100 000 more" => reloads(100_000, n),
+            "tell 1 of 1" => tell(0, n),
+            "tell 1 of 100 000" => tell(OTHERS, n),
             other => panic!("no case {other}"),
         }
         return;
@@ -69,5 +124,6 @@ fn main() {
         ],
     );
     print_instructions("finding", &[("parse 10 000 leaves", 4), ("find 1 of 10 000", 40)]);
-    print_instructions("telling", &[("reload, 1 subscriber", 200), ("reload, 100 000 more", 200)]);
+    telling();
+    print_instructions("telling", &[("tell 1 of 1", 1000), ("tell 1 of 100 000", 1000)]);
 }

@@ -5,10 +5,11 @@
 
 use crate::case::Rule;
 use crate::ctxt::Ctxt;
-use proc_macro2::TokenStream;
+use crate::range::Range;
+use crate::value::Value;
 use quote::ToTokens;
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Expr, ExprPath, Lit, LitStr, Path, Token, token};
+use syn::{Attribute, ExprPath, LitStr, Path, Token, token};
 
 /// What may stand on a struct or an enum.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub(crate) struct Field {
     pub(crate) parse: Option<Path>,
     pub(crate) with: Option<ExprPath>,
     pub(crate) default: Option<Default>,
-    pub(crate) range: Option<(String, TokenStream)>,
+    pub(crate) range: Option<Range>,
     pub(crate) checks: Vec<Path>,
     pub(crate) restart: Option<Path>,
     pub(crate) rename: Option<LitStr>,
@@ -58,7 +59,7 @@ pub(crate) enum Default {
     /// A function: serde's `default = "path"`.
     Call(ExprPath),
     /// A literal or an expression.
-    Value(Expr),
+    Value(Value),
 }
 
 /// How lists of several layers are put together.
@@ -208,7 +209,7 @@ impl Field {
             "nested" => self.nested = Some(meta.path.clone()),
             "parse" => self.parse = Some(meta.path.clone()),
             "restart" => self.restart = Some(meta.path.clone()),
-            "range" => self.range = Some(range(meta.value()?.parse()?)?),
+            "range" => self.range = Some(meta.value()?.parse()?),
             "check" => self.checks.push(path(meta)?),
             "deprecated" => self.deprecated = Some(meta.value()?.parse()?),
             "merge" => {
@@ -288,66 +289,5 @@ fn merge(text: &LitStr) -> syn::Result<Merge> {
         ("append", _) => Ok(Merge::Append),
         (_, Some(key)) if !key.trim().is_empty() => Ok(Merge::ByKey(key.trim().to_owned())),
         _ => Err(syn::Error::new(text.span(), "expected `append` or `by_key(name)`")),
-    }
-}
-
-/// The range's text, and its tokens for errors.
-fn range(value: Expr) -> syn::Result<(String, TokenStream)> {
-    let tokens = value.to_token_stream();
-    let text = match &value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => text.value(),
-            _ => return Err(syn::Error::new_spanned(value, RANGE)),
-        },
-        Expr::Range(range) => {
-            let bound =
-                |bound: &Option<Box<Expr>>| bound.as_deref().map_or_else(|| Ok(String::new()), number);
-            let dots = match range.limits {
-                syn::RangeLimits::HalfOpen(_) => "..",
-                syn::RangeLimits::Closed(_) => "..=",
-            };
-            format!("{}{dots}{}", bound(&range.start)?, bound(&range.end)?)
-        }
-        _ => return Err(syn::Error::new_spanned(value, RANGE)),
-    };
-    match bounds(&text) {
-        Some([low, high]) if !(low.is_empty() && high.is_empty()) => Ok((plain(&text), tokens)),
-        _ => Err(syn::Error::new_spanned(tokens, RANGE)),
-    }
-}
-
-/// The two bounds of a range; one may be empty.
-pub(crate) fn bounds(range: &str) -> Option<[&str; 2]> {
-    let (low, high) = range.split_once("..")?;
-    Some([low.trim(), high.strip_prefix('=').unwrap_or(high).trim()])
-}
-
-/// The text without Rust's `_` between two digits, which no source's number has either.
-fn plain(text: &str) -> String {
-    let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-    let mut plain = String::with_capacity(text.len());
-    for (at, c) in text.char_indices() {
-        if c != '_' || !digit(plain.chars().last()) || !digit(text[at + 1..].chars().next()) {
-            plain.push(c);
-        }
-    }
-    plain
-}
-
-const RANGE: &str = "expected a range of literals such as `1..=10`, or a text such as \"1ms..=10m\"";
-
-/// A number of a range, without its suffix, or a character.
-fn number(bound: &Expr) -> syn::Result<String> {
-    match bound {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Int(int) => Ok(int.base10_digits().to_owned()),
-            Lit::Float(float) => Ok(float.base10_digits().to_owned()),
-            Lit::Char(char) => Ok(char.value().to_string()),
-            _ => Err(syn::Error::new_spanned(bound, RANGE)),
-        },
-        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {
-            Ok(format!("-{}", number(&minus.expr)?))
-        }
-        _ => Err(syn::Error::new_spanned(bound, RANGE)),
     }
 }

@@ -5,9 +5,10 @@
 use crate::attr::Default;
 use crate::ctxt::Ctxt;
 use crate::model::{Body, Content, Field, Input};
-use crate::{attr, types, units};
+use crate::value::Literal;
+use crate::{range, types, units};
 use std::collections::HashMap;
-use syn::{Expr, Lit, Type, UnOp};
+use syn::{Lit, Type};
 
 pub(crate) fn check(ctxt: &Ctxt, input: &Input) {
     lifetimes(ctxt, input);
@@ -103,8 +104,8 @@ fn skipped(ctxt: &Ctxt, field: &Field) {
 fn nested(ctxt: &Ctxt, field: &Field) {
     let attrs = &field.attrs;
     let Some(nested) = &attrs.nested else { return };
-    if let Some((_, range)) = &attrs.range {
-        ctxt.error(range, "`range` is for one value; this field is `nested`");
+    if let Some(range) = &attrs.range {
+        ctxt.error(&range.tokens, "`range` is for one value; this field is `nested`");
     }
     if let Some(parse) = &attrs.parse {
         ctxt.error(parse, "a field is either `nested` or `parse`");
@@ -115,8 +116,10 @@ fn nested(ctxt: &Ctxt, field: &Field) {
     if let Some(env) = &attrs.env {
         ctxt.error(env, "`env` is for one value; name the fields of the section instead");
     }
-    if let Some(Default::Value(Expr::Lit(literal))) = &attrs.default {
-        ctxt.error(literal, "the default of a section is an expression of its type, or `default` alone");
+    if let Some(Default::Value(value)) = &attrs.default
+        && value.literal().is_some()
+    {
+        ctxt.error(value, "the default of a section is an expression of its type, or `default` alone");
     }
     if let Type::Path(path) = types::section(&field.ty)
         && path.path.is_ident("Secret")
@@ -137,27 +140,23 @@ fn literal(ctxt: &Ctxt, field: &Field) {
     let Some(Default::Value(value)) = &field.attrs.default else { return };
     let ty = types::option(&field.ty).unwrap_or(&field.ty);
     let Some(name) = types::name(ty) else { return };
-    let (negative, plain) = match value {
-        Expr::Unary(minus) if matches!(minus.op, UnOp::Neg(_)) => (true, &*minus.expr),
-        value => (false, value),
-    };
-    let Expr::Lit(literal) = plain else { return };
+    let Some(Literal { negative, lit }) = value.literal() else { return };
     if let Some((least, greatest)) = types::integer(ty) {
-        let Lit::Int(int) = &literal.lit else {
-            if !matches!(literal.lit, Lit::Str(_)) {
+        let Lit::Int(int) = lit else {
+            if !matches!(lit, Lit::Str(_)) {
                 ctxt.error(value, format!("the default of a `{name}` is an integer"));
             }
             return;
         };
         let fits = int
             .base10_parse::<u128>()
-            .is_ok_and(|digits| if negative { digits <= least.unsigned_abs() } else { digits <= greatest });
+            .is_ok_and(|digits| if *negative { digits <= least.unsigned_abs() } else { digits <= greatest });
         if !fits {
             ctxt.error(value, format!("the default does not fit `{name}`: {least} to {greatest}"));
         }
         return;
     }
-    let expected = match (name.as_str(), &literal.lit) {
+    let expected = match (name.as_str(), lit) {
         (_, Lit::Str(_))
         | ("f32" | "f64", Lit::Int(_) | Lit::Float(_))
         | ("bool", Lit::Bool(_))
@@ -174,13 +173,13 @@ fn literal(ctxt: &Ctxt, field: &Field) {
 
 /// The bounds of a number, a duration or a size are one. Those of other types are left to the first load.
 fn bounds(ctxt: &Ctxt, field: &Field) {
-    let Some((range, tokens)) = &field.attrs.range else { return };
+    let Some(range) = &field.attrs.range else { return };
     if field.is_nested() || field.attrs.parse.is_some() || field.attrs.with.is_some() {
         return;
     }
     let ty = types::option(&field.ty).unwrap_or(&field.ty);
     let Some(name) = types::name(ty) else { return };
-    for bound in attr::bounds(range).into_iter().flatten().filter(|bound| !bound.is_empty()) {
+    for bound in range::bounds(&range.text).into_iter().flatten().filter(|bound| !bound.is_empty()) {
         let wrong = if let Some((least, greatest)) = types::integer(ty) {
             let fits = match bound.strip_prefix('-') {
                 Some(digits) => digits.parse::<u128>().is_ok_and(|digits| digits <= least.unsigned_abs()),
@@ -196,7 +195,7 @@ fn bounds(ctxt: &Ctxt, field: &Field) {
             }
         };
         if let Some(expected) = wrong {
-            ctxt.error(tokens, format!("the bound `{bound}` of a `{name}` is not {expected}"));
+            ctxt.error(&range.tokens, format!("the bound `{bound}` of a `{name}` is not {expected}"));
         }
     }
 }

@@ -13,8 +13,10 @@ mod ctxt;
 mod expand;
 mod fallback;
 mod model;
+mod range;
 mod types;
 mod units;
+mod value;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -27,7 +29,9 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// A field without `nested` is a leaf: one value that serde reads
 /// (`DeserializeOwned + PartialEq + Clone + Send + Sync + 'static`). It is required, unless it is an
-/// `Option` or has a default.
+/// `Option` or has a default. Integers of documents are exact over all of `i64` and `u64`, and refused
+/// beyond; the rest of an `i128` or `u128` comes from its default, from `set` and from sources of untyped
+/// text, such as the environment.
 ///
 /// | on a field | |
 /// |---|---|

@@ -8,7 +8,7 @@ use crate::case::{Rule, snake};
 use crate::ctxt::Ctxt;
 use crate::types;
 use proc_macro2::Span;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Expr, Fields, Generics, Ident, Lit, Meta, Path, Type, Visibility};
@@ -110,19 +110,12 @@ impl Input {
         }
     }
 
-    /// The crate's hidden module that generated code calls.
-    pub(crate) fn private(&self) -> proc_macro2::TokenStream {
+    /// Imports the crate's hidden module that generated code calls. A crate that is not where the type
+    /// says is missed here, once, and not at every call.
+    pub(crate) fn anchor(&self) -> proc_macro2::TokenStream {
         let root: Path = self.attrs.krate.clone().unwrap_or_else(|| syn::parse_quote!(::hotconf));
-        quote!(#root::private)
-    }
-
-    /// The same, for a call whose errors belong to `span`.
-    pub(crate) fn private_at(&self, span: Span) -> proc_macro2::TokenStream {
-        let respan = |mut token: proc_macro2::TokenTree| {
-            token.set_span(token.span().located_at(span));
-            token
-        };
-        self.private().into_iter().map(respan).collect()
+        let name = private();
+        quote!(use #root::private as #name;)
     }
 
     /// All fields, of all variants.
@@ -189,6 +182,16 @@ impl Variant {
     }
 }
 
+/// The name by which generated code calls the crate's hidden module.
+pub(crate) fn private() -> proc_macro2::TokenStream {
+    quote!(__hotconf)
+}
+
+/// The same, for a call whose errors belong to `span`.
+pub(crate) fn private_at(span: Span) -> proc_macro2::TokenStream {
+    quote_spanned!(Span::call_site().located_at(span)=> __hotconf)
+}
+
 fn read<'f>(ctxt: &Ctxt, fields: impl IntoIterator<Item = &'f syn::Field>, rule: Option<Rule>) -> Vec<Field> {
     let mut next = 0;
     let fields = fields.into_iter().filter_map(|field| {
@@ -218,6 +221,12 @@ fn read<'f>(ctxt: &Ctxt, fields: impl IntoIterator<Item = &'f syn::Field>, rule:
 impl Field {
     pub(crate) fn is_nested(&self) -> bool {
         self.attrs.nested.is_some()
+    }
+
+    /// A map of leaves whose entries can be set one by one.
+    pub(crate) fn is_keyed(&self) -> bool {
+        let leaf = !self.is_nested() && self.attrs.parse.is_none() && self.attrs.with.is_none();
+        leaf && types::keyed(&self.ty)
     }
 
     pub(crate) fn is_skipped(&self) -> bool {

@@ -68,6 +68,14 @@ pub(crate) fn section(ty: &Type) -> &Type {
     }
 }
 
+/// Tells whether the type is a map of std's, by `String`.
+pub(crate) fn keyed(ty: &Type) -> bool {
+    last(ty).is_some_and(|segment| {
+        (segment.ident == "HashMap" || segment.ident == "BTreeMap")
+            && matches!(arguments(segment).as_slice(), [key, _, ..] if name(key).is_some_and(|key| key == "String"))
+    })
+}
+
 /// Tells whether the type is `name`, or `Self`, whatever its parameters.
 pub(crate) fn path_ends(ty: &Type, name: &Ident) -> bool {
     match ty {

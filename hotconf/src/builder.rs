@@ -122,6 +122,9 @@ impl<T: HotConf> Builder<T> {
     }
 
     /// How long the first answer of every source may take. Default 10 s.
+    ///
+    /// A source that has not answered by then fails the start, which names it; the start goes on without one
+    /// that is [`optional`](crate::SourceExt::optional).
     pub fn startup_deadline(mut self, deadline: Duration) -> Self {
         self.startup = deadline;
         self
@@ -133,7 +136,8 @@ impl<T: HotConf> Builder<T> {
         self
     }
 
-    /// How deep tables and arrays of a document may stand in each other. Default and most: 128.
+    /// How deep tables and arrays of a document may stand in each other. Default and most: 128; in TOML 80
+    /// for arrays, inline tables and dotted keys, as deep as its parser goes.
     pub fn max_depth(mut self, depth: usize) -> Self {
         self.limits.depth = depth.min(Limits::DEEPEST);
         self

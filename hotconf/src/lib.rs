@@ -49,7 +49,7 @@
 //! | layer | the documents of all sources into one tree; *later sources override earlier ones* |
 //! | load | tree → your type, through the derive: every problem in one pass |
 //! | diff | which fields moved, typed |
-//! | control | accepts or sets aside; pure |
+//! | control | accepts or sets aside, what waits, what is told; `(input, now)` to effects; pure |
 //! | publish | one atomic swap; readers take no lock |
 //! | subscribe | tells exactly those whose field moved |
 //! | observe | events, status, tracing |
@@ -73,6 +73,45 @@
 //! | `http` | no | [`remote::Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `full` | no | all of these | their sum | – |
+//!
+//! # Testing code that uses it
+//!
+//! No file and no thread is needed. [`Hot::fixed`] holds a value that never changes, [`View::fixed`] the
+//! part that a library takes; [`Inline::channel`] is a source whose text the test changes, and
+//! [`Watch::blocking_next`] waits until the change is there. What is refused is tested with
+//! [`Builder::read`], which loads once and starts nothing.
+//!
+//! ```
+//! use hotconf::{Format, Hot, HotConf, Inline, View};
+//!
+//! #[derive(Clone, Debug, HotConf)]
+//! struct Pool {
+//!     #[hotconf(default = 8, range = 1..=64)]
+//!     size: u32,
+//! }
+//!
+//! /// The code under test.
+//! fn slots(pool: &View<Pool>) -> u32 {
+//!     pool.load().size * 2
+//! }
+//!
+//! // A fixed value.
+//! assert_eq!(slots(&View::fixed(Pool { size: 4 })), 8);
+//! assert_eq!(slots(&Hot::fixed(Pool { size: 5 }).view(Pool::FIELDS)), 10);
+//!
+//! // A value that changes while the code runs.
+//! let (source, text) = Inline::channel("test", Format::Toml, "size = 4");
+//! let config = Hot::<Pool>::builder().source(source).blocking_start()?;
+//! let (view, mut size) = (config.view(Pool::FIELDS), config.watch(Pool::FIELDS.size));
+//! text.set("size = 6");
+//! assert_eq!(size.blocking_next()?, Some(6));
+//! assert_eq!(slots(&view), 12);
+//!
+//! // A value that is refused.
+//! let error = Hot::<Pool>::builder().source(Inline::toml("test", "size = 65")).read().unwrap_err();
+//! assert_eq!(error.problems()[0].message(), "expected 1 to 64, found 65");
+//! # Ok::<(), hotconf::Error>(())
+//! ```
 //!
 //! # Defaults
 //!
@@ -144,7 +183,9 @@ pub use observe::{
 };
 pub use origin::Origin;
 pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
-pub use schema::{Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total};
+pub use schema::{
+    DiffKind, Entry, Field, FieldInfo, FieldKind, Fields, MapField, Partial, Pick, Select, Total,
+};
 pub use secret::Secret;
 #[cfg(feature = "clap")]
 pub use source::Clap;

@@ -32,6 +32,14 @@ pub fn differ<T: PartialEq>(a: &T, b: &T, number: u32, out: &mut Moved) {
     }
 }
 
+/// The same of a leaf that may be missing.
+pub fn differ_option<T: PartialEq>(a: &Option<T>, b: &Option<T>, number: u32, out: &mut Moved) {
+    if a != b {
+        out.push(number);
+        out.kind(number, a.is_some(), b.is_some());
+    }
+}
+
 /// Adds all numbers of an enum section whose tag changed.
 pub fn differ_all(section: &Schema, base: u32, out: &mut Moved) {
     for number in base..base + section.len {
@@ -97,8 +105,38 @@ impl<T: HotConf> Bench<T> {
         self.0.reload(layer, update)
     }
 
+    /// The same with a text, parsed beside what the layer's document said before, as sources do it.
+    pub fn reread(&mut self, layer: usize, format: crate::Format, text: &str) -> usize {
+        self.0.reread(layer, format, text)
+    }
+
     /// The value in force.
     pub fn value(&self) -> &T {
         self.0.value()
+    }
+}
+
+/// The telling of versions alone, without a reload around it.
+pub struct Telling<T>(crate::engine::Telling<T>);
+
+impl<T: HotConf> Telling<T> {
+    /// Nothing to tell yet.
+    pub fn new(first: T) -> Self {
+        Self(crate::engine::Telling::new(first))
+    }
+
+    /// The versions that follow.
+    pub fn then(&mut self, values: impl IntoIterator<Item = T>) {
+        self.0.then(values);
+    }
+
+    /// A subscriber.
+    pub fn watch<Out: 'static>(&self, field: impl crate::Select<T, Out>) -> crate::Watch<Out> {
+        self.0.watch(field)
+    }
+
+    /// Tells of the step to the version that follows `version`, in which the leaves `moved` moved.
+    pub fn tell(&self, version: usize, moved: &[u32]) {
+        self.0.tell(version, moved);
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 /// A live section: what [`Hot`](crate::Hot) is for the whole, for one part of it.
 ///
 /// A library takes a `View<Http>` and knows nothing of the program's configuration. Its version is the
-/// one in which the section last moved. It keeps the configuration alive.
+/// one in which the section last moved, and so are its origins: lines that were inserted above the section
+/// since, and moved nothing, do not count. [`Hot::origin`](crate::Hot::origin) tells the place as of now. It
+/// keeps the configuration alive.
 ///
 /// ```
 /// use hotconf::{Hot, HotConf, View};

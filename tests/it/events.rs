@@ -1,9 +1,9 @@
 //! The story: who hears it, in which order, and what of it stands in the status.
 
-use crate::support::{Dir, Small, applied, by_hand, follow, replace, until};
+use crate::support::{Dir, Small, applied, by_hand, follow, rejected, replace, until};
 use hotconf::{Event, Hot, Inline};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -62,30 +62,6 @@ fn when_a_change_is_told_its_callbacks_are_on_their_way_and_its_watches_have_it(
 }
 
 #[test]
-fn fifteen_callbacks_that_hang_delay_nobody() {
-    let (config, handle) = by_hand::<Small>("n = 1");
-    let (release, held) = mpsc::channel::<()>();
-    let held = Arc::new(Mutex::new(held));
-    for _ in 0..15 {
-        let held = held.clone();
-        config
-            .on_change(Small::FIELDS.n, move |_| {
-                let _ = held.lock().expect("no panic").recv();
-            })
-            .detach();
-    }
-    let (told, heard) = mpsc::channel();
-    let _keep = config.on_change(Small::FIELDS.other, move |c| told.send(*c.new()).expect("listening"));
-    for n in 2..6 {
-        handle.set(format!("n = {n}\nother = {n}"));
-        config.blocking_reload().expect("good");
-        assert_eq!(heard.recv_timeout(Duration::from_secs(4)).expect("not delayed"), n);
-    }
-    drop(release);
-    config.blocking_shutdown(LONG).expect("calm");
-}
-
-#[test]
 fn the_status_says_what_was_read_and_when() {
     let dir = Dir::new();
     let path = dir.file("app.toml", "n = 5");
@@ -97,9 +73,33 @@ fn the_status_says_what_was_read_and_when() {
     applied(&mut events);
     let after = config.status();
     assert!(after.counters.reads > before.counters.reads);
-    assert_eq!(after.counters.parses, 2);
+    assert_eq!((after.counters.parses, after.counters.splices), (2, 1), "one value differs");
     assert!(after.sources[0].answered <= before.sources[0].answered.map(|a| a + LONG));
     assert!(after.sources[0].since >= before.sources[0].since, "the state did not change");
+}
+
+#[test]
+fn where_one_value_of_a_document_changed_it_alone_is_parsed() {
+    let (config, handle) = by_hand::<Small>("n = 1 # é\nother = 1\n");
+    let mut events = config.events();
+    let done = || {
+        let counters = config.status().counters;
+        (counters.parses, counters.splices)
+    };
+    handle.set("n = 1000 # é\nother = 1\n");
+    applied(&mut events);
+    assert_eq!((config.load().n, done()), (1000, (2, 1)));
+    handle.set("n = 1000 # é\nother = \"much\"\n");
+    let refused = rejected(&mut events).to_string();
+    assert!(refused.contains("`other` at app.toml:2:9"), "{refused}");
+    assert_eq!(done(), (3, 2));
+    handle.set("n = 1000 # é\nother = \"mu");
+    let refused = rejected(&mut events).to_string();
+    assert!(refused.contains("app.toml:2:"), "{refused}");
+    assert_eq!(done(), (4, 2));
+    handle.set("n = 1001 # and a comment\nother = 1\n");
+    applied(&mut events);
+    assert_eq!((config.load().n, done()), (1001, (5, 2)));
 }
 
 #[test]

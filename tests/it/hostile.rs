@@ -1,7 +1,10 @@
 //! Sources that misbehave: they panic, fail or answer without end, or never answer.
 
 use crate::support::{Small, by_hand, until};
-use hotconf::{BoxFuture, Context, Cursor, Format, Hot, Source, SourceError, SourceState, Update, Verdict};
+use hotconf::{
+    BoxFuture, Context, Cursor, Format, Hot, Inline, Source, SourceError, SourceExt, SourceState, Update,
+    Verdict,
+};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -229,4 +232,123 @@ fn a_source_that_warns_without_end_is_bounded() {
     config.blocking_shutdown(Duration::from_secs(20)).expect("calm");
     let heard = heard.load(Ordering::SeqCst);
     assert!((1..1000).contains(&heard), "{heard}");
+}
+
+/// A source that brings what a test says, in this order, and says nothing between.
+fn steps(name: &'static str) -> (Steps, std::sync::mpsc::Sender<Result<&'static str, &'static str>>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    (Steps { name, told: Arc::new(Mutex::new(told)) }, tell)
+}
+
+struct Steps {
+    name: &'static str,
+    told: Arc<Mutex<std::sync::mpsc::Receiver<Result<&'static str, &'static str>>>>,
+}
+
+impl Source for Steps {
+    fn describe(&self) -> Cow<'_, str> {
+        self.name.into()
+    }
+
+    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+        Box::pin(async {
+            loop {
+                let step = self.told.lock().expect("no panic").try_recv();
+                match step {
+                    Ok(Ok(text)) => return Update::parse(Format::Toml, self.name, text.as_bytes()),
+                    Ok(Err(message)) => return Err(SourceError::down(message)),
+                    Err(_) => cx.sleep(Duration::from_millis(1)).await,
+                }
+            }
+        })
+    }
+}
+
+#[test]
+fn a_refusal_stands_while_its_document_is_set_aside_though_its_source_goes_down() {
+    let (first, low) = steps("low");
+    let (second, high) = steps("high");
+    low.send(Ok("n = 2")).expect("it listens");
+    high.send(Ok("")).expect("it listens");
+    let config = Hot::<Small>::builder().source(first).source(second).blocking_start().expect("loaded");
+    let state = || config.status().sources[0].state;
+    low.send(Ok("n = -1")).expect("it listens");
+    until("it is refused", || state() == SourceState::Refused);
+    low.send(Err("gone")).expect("it listens");
+    until("it is down", || state() == SourceState::Down);
+    high.send(Ok("other = 3")).expect("it listens");
+    until("the other applies", || config.load().other == 3);
+    let status = config.status();
+    let rejected = status.rejected.as_ref().expect("the old document still waits").to_string();
+    assert!(rejected.contains("found -1"), "{rejected}");
+    assert_eq!(
+        status.sources[0].error.as_ref().map(ToString::to_string).as_deref(),
+        Some("low: gone; keeping version 1")
+    );
+    assert!(!status.is_healthy());
+    low.send(Ok("n = 4")).expect("it listens");
+    until("it heals", || config.status().is_healthy() && config.load().n == 4);
+}
+
+#[test]
+fn a_start_goes_on_without_an_optional_source_that_does_not_answer() {
+    let (late, tell) = steps("late");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let config = Hot::<Small>::builder()
+        .startup_deadline(Duration::from_millis(50))
+        .source(Inline::toml("base", "n = 2"))
+        .source(late.optional())
+        .on_event(move |event| heard.lock().expect("no panic").push(event.to_string()))
+        .blocking_start()
+        .expect("it may be absent");
+    let status = config.status();
+    assert_eq!((config.load().n, status.sources[1].state), (2, SourceState::Down));
+    assert!(!status.is_healthy());
+    tell.send(Ok("n = 3")).expect("it listens");
+    until("it comes in", || config.load().n == 3 && config.status().is_healthy());
+    config.blocking_shutdown(Duration::from_secs(20)).expect("calm");
+    let told = told.lock().expect("no panic");
+    assert!(told[0].contains("late: gave no answer in time"), "{told:#?}");
+    assert!(told.iter().any(|event| event.contains("late") && event.contains("up")), "{told:#?}");
+
+    let (late, _tell) = steps("late");
+    let loaded = Hot::<Small>::builder()
+        .startup_deadline(Duration::from_millis(50))
+        .source(Inline::toml("base", "n = 2"))
+        .source(late.optional())
+        .read()
+        .expect("it may be absent");
+    assert!(loaded.warnings()[0].to_string().contains("gave no answer in time"), "{:?}", loaded.warnings());
+}
+
+#[test]
+fn a_source_that_holds_the_engine_is_told_of() {
+    struct Blocks(bool);
+    impl Source for Blocks {
+        fn describe(&self) -> Cow<'_, str> {
+            "blocks".into()
+        }
+        fn next<'a>(&'a mut self, _: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+            Box::pin(async {
+                if std::mem::replace(&mut self.0, true) {
+                    std::future::pending::<()>().await;
+                }
+                // What a source must not do: this is the thread of every configuration.
+                std::thread::sleep(Duration::from_millis(600));
+                Ok(Update::absent())
+            })
+        }
+    }
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let told = heard.clone();
+    let config = Hot::<Small>::builder()
+        .source(Blocks(false))
+        .on_event(move |event| told.lock().expect("no panic").push(event.to_string()))
+        .blocking_start()
+        .expect("loaded");
+    config.blocking_shutdown(Duration::from_secs(20)).expect("calm");
+    let heard = heard.lock().expect("no panic");
+    let about = |event: &&String| event.contains("blocks") && event.contains("held the engine's thread for");
+    assert_eq!(heard.iter().filter(about).count(), 1, "{heard:#?}");
 }

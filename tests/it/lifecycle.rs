@@ -1,25 +1,17 @@
 //! Threads, descriptors and watches, counted. These tests share a process with others, so they run in a
 //! child of their own.
 
-use crate::support::{Dir, Pair, pair, replace};
+use crate::support::{Dir, Pair, Small, alone, by_hand, pair, replace};
 use hotconf::{File, Hot};
 use std::future::Future;
-use std::process::Command;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-/// Runs the named test of this file in a process of its own.
-fn alone(name: &str, body: fn()) {
-    const VARIABLE: &str = "HOTCONF_TEST_ALONE";
-    if std::env::var(VARIABLE).is_ok_and(|v| v == name) {
-        body();
-        return;
-    }
-    let output = Command::new(std::env::current_exe().expect("this test's own binary"))
-        .args([&format!("lifecycle::{name}"), "--exact", "--nocapture", "--test-threads=1"])
-        .env(VARIABLE, name)
-        .output()
-        .expect("a child");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+/// With tokio's feature `signal`, which these tests turn on, the first runtime that has sockets opens a pair of
+/// them for the whole process and for good: it is no part of what is counted from then on.
+fn begin() {
+    let (first, _) = by_hand::<Small>("");
+    first.blocking_shutdown(Duration::from_secs(5)).expect("calm");
 }
 
 fn count(folder: &str) -> usize {
@@ -70,23 +62,27 @@ fn start(dir: &Dir) -> Hot<Pair> {
 
 #[test]
 fn a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance() {
-    alone("a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance", || {
-        let dir = Dir::new();
-        let path = dir.file("app.toml", &pair(1));
-        let before = threads();
-        let configs: Vec<_> = (0..100).map(|_| start(&dir)).collect();
-        until("two threads", || threads() == before + 2);
-        assert_eq!(watches().0, 1);
-        replace(&path, &pair(2));
-        until("all follow", || configs.iter().all(|c| c.load().a == 2));
-    });
+    alone(
+        "lifecycle::a_hundred_configurations_over_one_file_have_two_threads_and_one_inotify_instance",
+        || {
+            let dir = Dir::new();
+            let path = dir.file("app.toml", &pair(1));
+            let before = threads();
+            let configs: Vec<_> = (0..100).map(|_| start(&dir)).collect();
+            until("two threads", || threads() == before + 2);
+            assert_eq!(watches().0, 1);
+            replace(&path, &pair(2));
+            until("all follow", || configs.iter().all(|c| c.load().a == 2));
+        },
+    );
 }
 
 #[test]
 fn after_shutdown_no_thread_descriptor_or_watch_is_left() {
-    alone("after_shutdown_no_thread_descriptor_or_watch_is_left", || {
+    alone("lifecycle::after_shutdown_no_thread_descriptor_or_watch_is_left", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
+        begin();
         let (threads_before, descriptors_before) = (threads(), descriptors());
         for n in 2..12 {
             let config = start(&dir);
@@ -103,9 +99,10 @@ fn after_shutdown_no_thread_descriptor_or_watch_is_left() {
 
 #[test]
 fn dropping_the_last_handle_leaves_nothing_either() {
-    alone("dropping_the_last_handle_leaves_nothing_either", || {
+    alone("lifecycle::dropping_the_last_handle_leaves_nothing_either", || {
         let dir = Dir::new();
         dir.file("app.toml", &pair(1));
+        begin();
         let (threads_before, descriptors_before) = (threads(), descriptors());
         for _ in 0..5 {
             let config = start(&dir);
@@ -123,8 +120,9 @@ fn dropping_the_last_handle_leaves_nothing_either() {
 
 #[test]
 fn a_start_that_fails_leaves_nothing() {
-    alone("a_start_that_fails_leaves_nothing", || {
+    alone("lifecycle::a_start_that_fails_leaves_nothing", || {
         let dir = Dir::new();
+        begin();
         let (threads_before, descriptors_before) = (threads(), descriptors());
         for _ in 0..5 {
             let error = Hot::<Pair>::builder()
@@ -139,7 +137,7 @@ fn a_start_that_fails_leaves_nothing() {
 
 #[test]
 fn a_read_begins_no_thread() {
-    alone("a_read_begins_no_thread", || {
+    alone("lifecycle::a_read_begins_no_thread", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
         let before = (threads(), descriptors());
@@ -151,7 +149,7 @@ fn a_read_begins_no_thread() {
 
 #[test]
 fn cancelling_the_users_token_stops_everything() {
-    alone("cancelling_the_users_token_stops_everything", || {
+    alone("lifecycle::cancelling_the_users_token_stops_everything", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
         let token = tokio_util::sync::CancellationToken::new();
@@ -171,9 +169,10 @@ fn cancelling_the_users_token_stops_everything() {
 
 #[test]
 fn a_start_that_is_cancelled_leaves_nothing() {
-    alone("a_start_that_is_cancelled_leaves_nothing", || {
+    alone("lifecycle::a_start_that_is_cancelled_leaves_nothing", || {
         let dir = Dir::new();
         let path = dir.file("app.toml", &pair(1));
+        begin();
         let (threads_before, descriptors_before) = (threads(), descriptors());
         for turn in 0..20 {
             let mut start = Box::pin(Hot::<Pair>::builder().source(File::new(&path)).start());
@@ -191,7 +190,7 @@ fn a_start_that_is_cancelled_leaves_nothing() {
 
 #[test]
 fn a_shutdown_beside_another_configuration_gives_its_watches_back() {
-    alone("a_shutdown_beside_another_configuration_gives_its_watches_back", || {
+    alone("lifecycle::a_shutdown_beside_another_configuration_gives_its_watches_back", || {
         let dir = Dir::new();
         dir.file("app.toml", &pair(1));
         let stays = start(&dir);
@@ -211,7 +210,7 @@ fn a_shutdown_beside_another_configuration_gives_its_watches_back() {
 
 #[test]
 fn when_shutdown_returns_the_threads_are_gone() {
-    alone("when_shutdown_returns_the_threads_are_gone", || {
+    alone("lifecycle::when_shutdown_returns_the_threads_are_gone", || {
         let dir = Dir::new();
         dir.file("app.toml", &pair(1));
         let before = threads();
@@ -228,6 +227,74 @@ fn when_shutdown_returns_the_threads_are_gone() {
                 other.join().expect("no panic").expect("calm");
             }
             until("nothing left", || threads() == before);
+        }
+    });
+}
+
+/// The child of a fork has the memory and no thread: what it had it keeps, and what it starts itself is its own.
+#[test]
+fn after_a_fork_the_child_reads_what_it_had_and_starts_its_own() {
+    alone("lifecycle::after_a_fork_the_child_reads_what_it_had_and_starts_its_own", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let inherited = start(&dir);
+        match fork::fork().expect("a child") {
+            fork::Fork::Child => {
+                // A panic must not run on into the harness, of which there are two now.
+                let own = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                    assert_eq!((inherited.load().a, threads()), (1, 1));
+                    let config = start(&dir);
+                    replace(&path, &pair(2));
+                    until("followed by its own", || config.load().a == 2);
+                    assert_eq!(inherited.load().a, 1, "nothing follows what it inherited");
+                    config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
+                }));
+                std::process::exit(i32::from(own.is_err()));
+            }
+            fork::Fork::Parent(child) => {
+                until("the parent follows too", || inherited.load().a == 2);
+                assert_eq!(fork::waitpid(child).expect("it ends"), 0, "the child's own assertions");
+            }
+        }
+    });
+}
+
+/// Times that the threads of this process were taken off the processor, by their own will or not.
+fn switches() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("Linux").flatten();
+    let of = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(path.join("status")).unwrap_or_default();
+        let lines = text.lines().filter(|line| line.contains("ctxt_switches"));
+        lines.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum::<u64>()
+    };
+    tasks.map(|task| of(task.path())).sum()
+}
+
+/// Wall time: that nothing happens in a while is what is tested.
+#[test]
+fn idle_or_waiting_for_a_directory_that_is_missing_nothing_runs() {
+    use hotconf::SourceExt;
+    alone("lifecycle::idle_or_waiting_for_a_directory_that_is_missing_nothing_runs", || {
+        let dir = Dir::new();
+        let path = dir.file("app.toml", &pair(1));
+        let missing = dir.path().join("not/there/yet.toml");
+        let follow = |poll| {
+            Hot::<Pair>::builder()
+                .poll(poll)
+                .source(File::new(&path))
+                .source(File::new(&missing).optional())
+                .blocking_start()
+                .expect("loaded")
+        };
+        for (poll, most) in [(Duration::ZERO, 5), (Duration::from_secs(2), 25)] {
+            let config = follow(poll);
+            // What the start left behind: workers that wait for more end after ten seconds without work.
+            std::thread::sleep(Duration::from_millis(500));
+            let before = switches();
+            std::thread::sleep(Duration::from_secs(2));
+            let switched = switches() - before;
+            assert!(switched <= most, "{switched} times in 2 s with a poll of {poll:?}");
+            config.blocking_shutdown(Duration::from_secs(5)).expect("calm");
         }
     });
 }

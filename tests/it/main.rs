@@ -2,15 +2,20 @@
 
 mod derive;
 mod describe;
+mod diff;
 mod errors;
 mod events;
 mod hostile;
+#[cfg(unix)]
+mod in_its_place;
 mod layers;
 mod lifecycle;
+mod limits;
 mod load;
 #[cfg(unix)]
 mod probe;
 mod promises;
+mod races;
 mod remote_http;
 mod restart;
 mod runtimes;
@@ -22,3 +27,5 @@ mod stores;
 mod structure;
 mod support;
 mod updates;
+#[cfg(target_os = "linux")]
+mod watching;

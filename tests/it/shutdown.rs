@@ -230,8 +230,11 @@ fn cancelling_one_source_stops_exactly_that_one() {
         .expect("loaded");
     low.set("n = 3");
     until("followed", || config.load().n == 3);
-    token.cancel();
     let state = |n: usize| config.status().sources[n].state;
+    assert_eq!((state(0), state(2)), (SourceState::Following, SourceState::Fixed));
+    config.blocking_reload().expect("all answer");
+    assert_eq!((state(0), state(2)), (SourceState::Following, SourceState::Fixed));
+    token.cancel();
     until("stopped", || state(0) == SourceState::Stopped && state(2) == SourceState::Stopped);
     low.set("n = 4");
     high.set("other = 5");
@@ -261,4 +264,45 @@ fn what_is_set_after_the_cancelling_is_never_applied() {
         config.blocking_reload().expect("nothing is asked");
         assert_eq!((config.load().n, config.version()), (2, 1));
     }
+}
+
+#[test]
+fn what_a_cancelled_source_had_set_aside_never_comes_in() {
+    let token = CancellationToken::new();
+    let (first, low) = Inline::channel("low.toml", Format::Toml, "n = 2");
+    let (second, high) = Inline::channel("high.toml", Format::Toml, "n = 5");
+    let config = Hot::<Small>::builder()
+        .source(first.cancelled_by(&token))
+        .source(second)
+        .blocking_start()
+        .expect("loaded");
+    low.set("other = 7\nn = 3\nlate = ");
+    config.blocking_reload().expect_err("no document");
+    low.set("other = 7");
+    high.set("n = -1");
+    config.blocking_reload().expect_err("out of range");
+    assert!(config.status().rejected.is_some());
+    token.cancel();
+    until("stopped", || config.status().sources[0].state == SourceState::Stopped);
+    high.set("n = 6");
+    until("the other goes on", || config.load().n == 6);
+    assert_eq!(config.load().other, 1, "the layer of the cancelled one is as it was");
+    assert!(config.status().rejected.is_none());
+}
+
+/// Shuts the last configuration of the process down inside of one of its callbacks.
+#[test]
+fn a_callback_may_shut_the_last_configuration_down() {
+    let (config, handle) = by_hand::<Small>("n = 1");
+    let (done, finished) = mpsc::channel();
+    let inner = config.clone();
+    config
+        .on_change(Small::FIELDS.n, move |_| {
+            let begun = Instant::now();
+            done.send((inner.blocking_shutdown(LONG), begun.elapsed())).expect("the test listens");
+        })
+        .detach();
+    handle.set("n = 2");
+    let (ended, _took) = finished.recv_timeout(LONG).expect("not a deadlock");
+    ended.expect("all but that callback has ended");
 }

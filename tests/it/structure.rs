@@ -105,6 +105,37 @@ fn only_the_derives_root_names_proc_macro() {
     }
 }
 
+/// No test can see a lock that nobody holds: what a read runs is looked at instead.
+#[test]
+fn what_a_read_runs_names_no_lock() {
+    for file in runtime() {
+        if ["publish/cell.rs", "publish/reader.rs", "publish/live.rs"].contains(&&*file.name) {
+            let text = blanked(file.before_tests());
+            for lock in ["Mutex", "RwLock", "Condvar", "OnceLock", "lock("] {
+                assert!(!text.contains(lock), "{} names `{lock}`", file.name);
+            }
+        }
+    }
+}
+
+/// A clock that is set must move no deadline: the wall clock dates versions, and is held against a file's times.
+#[test]
+fn the_wall_clock_is_read_only_to_date_versions_and_files() {
+    const READERS: [&str; 7] = [
+        "engine/bench.rs",
+        "engine/install.rs",
+        "engine/first.rs",
+        "publish/snapshot.rs",
+        "source/file/clockwork.rs", // a test, in a file of its own
+        "source/file/piece.rs",
+        "source/remote/cache/keeper.rs",
+    ];
+    for file in runtime().into_iter().filter(|file| !file.is_tests()) {
+        let reads = file.before_tests().contains("SystemTime::now()");
+        assert!(!reads || READERS.contains(&&*file.name), "{} reads the wall clock", file.name);
+    }
+}
+
 #[test]
 fn every_file_says_first_what_it_holds() {
     for file in all() {

@@ -1,5 +1,6 @@
 //! Updating a value gives what loading it anew gives, and touches only what moved.
 
+use crate::support::{Small, by_hand};
 use hotconf::{Format, Hot, HotConf, Inline, InlineHandle, Secret};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -372,4 +373,13 @@ fn a_null_and_a_missing_key_are_two_things_where_an_option_has_a_default() {
         config.blocking_reload().unwrap();
         assert_eq!((config.load().workers, config.load().plain), expected, "{text}");
     }
+}
+
+#[test]
+fn only_what_moved_is_decoded() {
+    let (config, handle) = by_hand::<Small>("n = 1\nother = 1");
+    let before = config.status().counters.decoded;
+    handle.set("n = 2\nother = 1");
+    config.blocking_reload().expect("good");
+    assert_eq!(config.status().counters.decoded, before + 1);
 }

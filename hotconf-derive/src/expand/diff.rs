@@ -1,14 +1,15 @@
 //! Writes comparing, freezing and the walk from a number to a value.
 
 use super::setters::present;
-use crate::model::{Body, Content, Field, Input};
+use crate::model::{Body, Content, Field, Input, private, private_at};
+use crate::types;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 
 /// The body of `__differ`.
 pub(crate) fn differ(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     match &input.body {
         Body::Struct(fields) => {
             let calls = compared(input, fields, 0, |field| {
@@ -55,7 +56,7 @@ fn compared(
     variant: usize,
     pair: impl Fn(&Field) -> (TokenStream, TokenStream),
 ) -> Vec<TokenStream> {
-    let p = input.private();
+    let p = private();
     let mut flat = matches!(input.body, Body::Struct(_));
     let fields = fields.iter().filter(|field| !field.is_skipped());
     let calls = fields.map(|field| {
@@ -71,10 +72,12 @@ fn compared(
         let call = if field.is_nested() {
             flat = false;
             quote!(Nested::differ)
+        } else if types::option(&field.ty).is_some() {
+            quote!(differ_option)
         } else {
             quote!(differ)
         };
-        let p = input.private_at(field.span());
+        let p = private_at(field.span());
         quote_spanned!(field.span()=> #p::#call(#a, #b, __base + #number, __out);)
     });
     calls.collect()
@@ -82,7 +85,7 @@ fn compared(
 
 /// `__freeze`, where a field could be frozen.
 pub(crate) fn freeze(input: &Input) -> Option<TokenStream> {
-    let p = input.private();
+    let p = private();
     let frozen = |field: &&Field| !field.is_skipped() && (field.is_nested() || field.attrs.restart.is_some());
     let call = |field: &Field, place: &TokenStream, start: &TokenStream| {
         if field.attrs.restart.is_some() {
@@ -141,10 +144,10 @@ pub(crate) fn freeze(input: &Input) -> Option<TokenStream> {
 
 /// `Section::__at`.
 pub(crate) fn at(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let found = |field: &Field, place: TokenStream| {
         if field.is_nested() {
-            let p = input.private_at(field.span());
+            let p = private_at(field.span());
             quote_spanned!(field.span()=> return #p::Node::at(#place, number, depth - 1))
         } else {
             place
@@ -178,11 +181,16 @@ pub(crate) fn at(input: &Input) -> TokenStream {
         }
         Body::Other => quote!(return #p::None),
     };
+    // Of all numbers of an enum only the tag's leads to no variant.
+    let tag = match &input.body {
+        Body::Enum(_) => quote!(#p::Some(self)),
+        Body::Struct(_) | Body::Other => quote!(#p::None),
+    };
     quote! {
         fn __at(&self, leaf: #p::u32, depth: #p::u32) -> #p::Option<&dyn #p::Any> {
             let (variant, field, number) = match #p::step(<Self as #p::Section>::SECTION, leaf) {
                 #p::Some(step) => step,
-                #p::None => return #p::None,
+                #p::None => return #tag,
             };
             let found: &dyn #p::Any = #body;
             #p::Some(found)

@@ -10,7 +10,7 @@ mod setters;
 pub(crate) mod tokens;
 
 use crate::attr::Default;
-use crate::model::{Body, Content, Field, Input};
+use crate::model::{Body, Content, Field, Input, private, private_at};
 use crate::types;
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -24,19 +24,20 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
     let section = section(input, &generics);
     let hotconf = hotconf(input, &generics);
     let tokens = tokens::expand(input, &generics);
-    wrap(&quote!(#section #hotconf #tokens))
+    wrap(input, &quote!(#section #hotconf #tokens))
 }
 
 /// Generated code is nobody's style: no lint of the user's crate judges it.
-pub(crate) fn wrap(items: &TokenStream) -> TokenStream {
+pub(crate) fn wrap(input: &Input, items: &TokenStream) -> TokenStream {
+    let anchor = input.anchor();
     quote! {
         #[allow(warnings, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]
-        const _: () = { #items };
+        const _: () = { #anchor #items };
     }
 }
 
 fn section(input: &Input, generics: &Generics) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let (name, tree) = (&input.ident, &input.tree);
     let (of, ty, bounds) = generics.split_for_impl();
     let arguments = tokens::arguments(&input.generics);
@@ -57,7 +58,7 @@ fn section(input: &Input, generics: &Generics) -> TokenStream {
 }
 
 fn hotconf(input: &Input, generics: &Generics) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let name = &input.ident;
     let (of, ty, bounds) = generics.split_for_impl();
     let load = setters::load(input);
@@ -78,7 +79,7 @@ fn hotconf(input: &Input, generics: &Generics) -> TokenStream {
 
 /// The type's generics, with the bounds that its fields need.
 pub(crate) fn bounded(input: &Input) -> Generics {
-    let p = input.private();
+    let p = private();
     let mut generics = input.generics.clone();
     let params: Vec<_> = input.generics.type_params().map(|param| param.ident.clone()).collect();
     let mut more = gates(input);
@@ -138,7 +139,7 @@ fn gates(input: &Input) -> Vec<WherePredicate> {
         // A section in itself is reported by `check`; as a bound it would be an endless one.
         if !generic(ty) && !types::path_ends(ty, &input.ident) && seen.insert(types::text(ty)) {
             let span = ty.span().resolved_at(Span::call_site());
-            let (p, name) = (input.private_at(span), Ident::new(name, span));
+            let (p, name) = (private_at(span), Ident::new(name, span));
             gates.push(parse_quote_spanned!(span=> #ty: #p::#name));
         }
     };
@@ -161,15 +162,19 @@ fn gates(input: &Input) -> Vec<WherePredicate> {
 
 /// What a field is, where no source speaks of it: an expression of type `fn() -> T`.
 pub(crate) fn fallback(input: &Input, field: &Field) -> Option<TokenStream> {
-    let p = input.private();
+    let p = private();
     let (ty, ident) = (&field.ty, &field.ident);
     Some(match (&field.attrs.default, &input.attrs.default) {
         (Some(Default::Trait), _) => quote_spanned!(field.span()=> <#ty as #p::Default>::default),
         (Some(Default::Call(path)), _) => quote!(#path),
-        (Some(Default::Value(value)), _) => quote!(|| #value),
+        (Some(Default::Value(value)), _) => {
+            let value = value.operand();
+            quote!(|| #value)
+        }
         (None, Some(Default::Trait)) => quote!(|| #p::Clone::clone(&<Self as #p::Default>::default().#ident)),
         (None, Some(Default::Call(path))) => quote!(|| #p::Clone::clone(&#path().#ident)),
         (None, Some(Default::Value(value))) => {
+            let value = value.operand();
             quote!(|| { let whole: Self = #value; #p::Clone::clone(&whole.#ident) })
         }
         (None, None) => return None,

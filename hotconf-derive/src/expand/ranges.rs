@@ -1,13 +1,13 @@
 //! Writes what stands around a decoded value: its range and its checks.
 
-use crate::model::{Field, Input};
+use crate::model::{Field, private};
 use crate::types;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
 /// Wraps `value`, an `Option` of the field's type, in the field's range and checks.
-pub(crate) fn wrap(input: &Input, field: &Field, value: TokenStream) -> TokenStream {
-    let p = input.private();
+pub(crate) fn wrap(field: &Field, value: TokenStream) -> TokenStream {
+    let p = private();
     let (ty, index, attrs) = (&field.ty, field.index, &field.attrs);
     let mut value = value;
     if attrs.range.is_some() {

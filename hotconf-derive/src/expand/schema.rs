@@ -1,17 +1,17 @@
 //! Writes the schema's constants: names, docs, shapes, defaults and flags.
 
 use crate::attr::{Default, Merge};
-use crate::model::{Body, Content, Field, Input, Variant};
+use crate::model::{Body, Content, Field, Input, Variant, private, private_at};
+use crate::range::Range;
 use crate::types;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, Lit};
 
 /// An expression of type `&'static Schema`.
 pub(crate) fn expand(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let name = input.ident.unraw().to_string();
     let doc = &input.doc;
     let foreign = !input.attrs.checks.is_empty()
@@ -19,12 +19,12 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
         || input.fields().into_iter().any(foreign);
     let made = match &input.body {
         Body::Struct(fields) => {
-            let group = group(input, fields);
+            let group = group(fields);
             quote!(#p::Schema::of_struct(#name, #doc, #group, #foreign))
         }
         Body::Enum(variants) => {
             let tag = input.attrs.tag.as_ref().map(syn::LitStr::value).unwrap_or_default();
-            let variants = variants.iter().filter(|variant| !variant.skip).map(|each| variant(input, each));
+            let variants = variants.iter().filter(|variant| !variant.skip).map(variant);
             quote! {
                 #p::Schema::of_enum(#name, #doc, #tag, const { &#p::based([#(#variants),*]) }, #foreign)
             }
@@ -39,14 +39,14 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
     quote!(&#made #removed #deny)
 }
 
-fn variant(input: &Input, variant: &Variant) -> TokenStream {
-    let p = input.private();
+fn variant(variant: &Variant) -> TokenStream {
+    let p = private();
     let Variant { name, aliases, doc, shape, .. } = variant;
     let group = match shape {
-        Content::Fields(fields) => group(input, fields),
+        Content::Fields(fields) => group(fields),
         Content::Section(ty) => {
             let span = ty.span().resolved_at(proc_macro2::Span::call_site());
-            let p = input.private_at(span);
+            let p = private_at(span);
             quote_spanned!(span=> #p::Group::of(<#ty as #p::Section>::SECTION))
         }
         Content::Unit | Content::Other => quote!(#p::Group::new(&[], &[])),
@@ -54,8 +54,8 @@ fn variant(input: &Input, variant: &Variant) -> TokenStream {
     quote!(#p::Variant::new(#name, &[#(#aliases),*], #doc, #group))
 }
 
-fn group(input: &Input, fields: &[Field]) -> TokenStream {
-    let p = input.private();
+fn group(fields: &[Field]) -> TokenStream {
+    let p = private();
     let fields: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let mut names: Vec<(String, u16, bool)> = Vec::new();
     for field in &fields {
@@ -65,12 +65,12 @@ fn group(input: &Input, fields: &[Field]) -> TokenStream {
     }
     names.sort();
     let names = names.iter().map(|(name, index, alias)| quote!((#name, #index, #alias)));
-    let metas = fields.iter().map(|field| meta(input, field));
+    let metas = fields.iter().map(|field| meta(field));
     quote!(#p::Group::new(const { &#p::numbered([#(#metas),*]) }, &[#(#names),*]))
 }
 
-fn meta(input: &Input, field: &Field) -> TokenStream {
-    let p = input.private_at(field.span());
+fn meta(field: &Field) -> TokenStream {
+    let p = private_at(field.span());
     let Field { name, doc, ty, attrs, .. } = field;
     let written = types::text(ty);
     let mut meta = if field.is_nested() {
@@ -88,9 +88,12 @@ fn meta(input: &Input, field: &Field) -> TokenStream {
         if types::option(ty).is_some() {
             meta.extend(quote!(.optional()));
         }
+        if field.is_keyed() {
+            meta.extend(quote!(.keyed()));
+        }
     }
     meta.extend(default(field));
-    if let Some((range, _)) = &attrs.range {
+    if let Some(Range { text: range, .. }) = &attrs.range {
         meta.extend(quote!(.range(#range)));
     }
     if attrs.restart.is_some() {
@@ -116,7 +119,7 @@ fn meta(input: &Input, field: &Field) -> TokenStream {
 /// What the table shows as the default.
 fn default(field: &Field) -> TokenStream {
     match &field.attrs.default {
-        Some(Default::Value(value)) => match shown(value) {
+        Some(Default::Value(value)) => match value.shown() {
             Some(text) => quote!(.shown(#text)),
             None => {
                 let text = types::text(value);
@@ -137,24 +140,6 @@ fn default(field: &Field) -> TokenStream {
     }
 }
 
-/// A literal, as a document would say it.
-pub(crate) fn shown(value: &Expr) -> Option<String> {
-    match value {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => Some(text.value()),
-            Lit::Int(int) => Some(int.base10_digits().to_owned()),
-            Lit::Float(float) => Some(float.base10_digits().to_owned()),
-            Lit::Bool(bool) => Some(bool.value.to_string()),
-            Lit::Char(char) => Some(char.value().to_string()),
-            _ => None,
-        },
-        Expr::Unary(minus) if matches!(minus.op, syn::UnOp::Neg(_)) => {
-            Some(format!("-{}", shown(&minus.expr)?))
-        }
-        _ => None,
-    }
-}
-
 /// Whether loading the field may run code of the user.
 fn foreign(field: &Field) -> bool {
     let attrs = &field.attrs;
@@ -162,7 +147,7 @@ fn foreign(field: &Field) -> bool {
         return true;
     }
     let default = match &attrs.default {
-        Some(Default::Value(value)) => shown(value).is_none(),
+        Some(Default::Value(value)) => value.shown().is_none(),
         Some(Default::Call(_)) => true,
         Some(Default::Trait) | None => false,
     };

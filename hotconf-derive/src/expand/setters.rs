@@ -2,14 +2,15 @@
 
 use super::{fallback, ranges};
 use crate::attr::Default;
-use crate::model::{Body, Content, Field, Input, Variant};
+use crate::model::{Body, Content, Field, Input, Variant, private};
 use crate::types;
+use crate::value::Value;
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
 /// The body of `__load`.
 pub(crate) fn load(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     match &input.body {
         Body::Struct(fields) => {
             let built = build(input, fields, &quote!(Self));
@@ -40,7 +41,7 @@ pub(crate) fn load(input: &Input) -> TokenStream {
 
 /// Wraps a built value in the type's own checks.
 fn checked(input: &Input, built: &TokenStream) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let checks = &input.attrs.checks;
     if checks.is_empty() {
         return built.clone();
@@ -55,11 +56,11 @@ fn checked(input: &Input, built: &TokenStream) -> TokenStream {
 
 /// Every field is evaluated before any is found missing, so that all problems are reported in one pass.
 fn build(input: &Input, fields: &[Field], name: &TokenStream) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let read: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let locals: Vec<_> = read.iter().map(|field| format_ident!("__f{}", field.index)).collect();
     let idents = read.iter().map(|field| &field.ident);
-    let values = read.iter().map(|field| value(input, field));
+    let values = read.iter().map(|field| value(input, field, None));
     let skipped = fields.iter().filter(|field| field.is_skipped()).map(|field| {
         let (ident, ty) = (&field.ident, &field.ty);
         match fallback(input, field) {
@@ -78,7 +79,7 @@ fn build(input: &Input, fields: &[Field], name: &TokenStream) -> TokenStream {
 
 /// The body of `__update`.
 pub(crate) fn update(input: &Input) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let checks = &input.attrs.checks;
     let fields = match &input.body {
         Body::Struct(fields) => {
@@ -109,8 +110,12 @@ pub(crate) fn update(input: &Input) -> TokenStream {
                     Content::Unit | Content::Other => None,
                 }
             });
+            let is = present(variants).map(|(index, variant)| {
+                let ident = &variant.ident;
+                quote!(Self::#ident { .. } => #index,)
+            });
             quote! {
-                if __cx.retagged(__at) {
+                if __cx.retagged(__at, match self { #(#is)* _ => #p::usize::MAX }) {
                     if let #p::Some(value) = Self::__load(__cx, __at) {
                         *self = value;
                     }
@@ -148,14 +153,15 @@ fn arms(input: &Input, fields: &[Field], place: impl Fn(&Field) -> TokenStream) 
             };
             return quote!(#index => #update,);
         }
-        let value = value(input, field);
+        let value = value(input, field, Some(&place));
         quote!(#index => { let value = #value; __cx.put(#place, value); })
     });
     arms.collect()
 }
 
-/// Reads one field: an expression of type `Option` of the field's type.
-fn value(input: &Input, field: &Field) -> TokenStream {
+/// Reads one field: an expression of type `Option` of the field's type. `place` is where the value that it
+/// replaces stands.
+fn value(input: &Input, field: &Field, place: Option<&TokenStream>) -> TokenStream {
     let (ty, index, attrs) = (&field.ty, field.index, &field.attrs);
     let span = field.span();
     let text = match &attrs.default {
@@ -201,16 +207,18 @@ fn value(input: &Input, field: &Field) -> TokenStream {
             }
         }
     };
-    ranges::wrap(input, field, value)
+    let value = match place.filter(|_| field.is_keyed()) {
+        Some(place) => quote_spanned!(span=> { let value = #value; __cx.joined(__at, &*#place, value) }),
+        None => value,
+    };
+    ranges::wrap(field, value)
 }
 
 /// A default that is read like a document's value: a text, and a literal of a primitive type, which
 /// was checked. It costs no closure.
-fn text(field: &Field, value: &syn::Expr) -> Option<String> {
-    if let syn::Expr::Lit(literal) = value
-        && let syn::Lit::Str(text) = &literal.lit
-    {
-        return Some(text.value());
+fn text(field: &Field, value: &Value) -> Option<String> {
+    if let Some(text) = value.text() {
+        return Some(text);
     }
     let ty = types::value(&field.ty);
     let primitive = types::integer(ty).is_some()
@@ -218,7 +226,7 @@ fn text(field: &Field, value: &syn::Expr) -> Option<String> {
             // The standard library's other numbers have no literals of their own: they are read from text.
             matches!(name.as_str(), "bool" | "f32" | "f64") || name.starts_with("NonZero")
         });
-    if primitive && field.attrs.with.is_none() { super::schema::shown(value) } else { None }
+    if primitive && field.attrs.with.is_none() { value.shown() } else { None }
 }
 
 /// The variants that are in the schema, with their indices there.

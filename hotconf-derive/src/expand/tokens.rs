@@ -4,7 +4,7 @@
 //! exactly where its field can.
 
 use crate::expand::setters::present;
-use crate::model::{Body, Content, Field, Input};
+use crate::model::{Body, Content, Field, Input, private, private_at};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
@@ -59,7 +59,7 @@ pub(crate) fn expand(input: &Input, generics: &Generics) -> TokenStream {
                 let vis = if matches!(input.vis, Visibility::Inherited) { vis } else { input.vis.clone() };
                 match &variant.shape {
                     Content::Fields(fields) => {
-                        let partial = partial(input);
+                        let partial = partial();
                         let tree = Tree {
                             input,
                             name: format_ident!("{}{}", input.tree, variant.ident.unraw()),
@@ -70,13 +70,13 @@ pub(crate) fn expand(input: &Input, generics: &Generics) -> TokenStream {
                                 .collect(),
                         };
                         trees.extend(tree.items(generics));
-                        let (ty, here) = (tree.applied(), tree.here(input));
+                        let (ty, here) = (tree.applied(), tree.here());
                         Some(Member { doc, vis, name: token, ty, here })
                     }
                     Content::Section(ty) => {
-                        let (p, whole) = (input.private(), whole(input));
+                        let (p, whole) = (private(), whole(input));
                         let place = quote!(#p::Of<__P, #whole, #index>);
-                        let partial = partial(input);
+                        let partial = partial();
                         Some(Member {
                             doc,
                             vis,
@@ -100,7 +100,7 @@ pub(crate) fn expand(input: &Input, generics: &Generics) -> TokenStream {
 
 /// Tokens of a type that was refused: they can be named, and say nothing.
 pub(crate) fn broken(input: &Input, generics: &Generics) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let fields: &[Field] = match &input.body {
         Body::Struct(fields) => fields,
         _ => &[],
@@ -124,7 +124,7 @@ pub(crate) fn broken(input: &Input, generics: &Generics) -> TokenStream {
 
 /// `FIELDS`.
 fn fields_const(input: &Input, generics: &Generics) -> TokenStream {
-    let p = input.private();
+    let p = private();
     let (name, tree, vis) = (&input.ident, &input.tree, &input.vis);
     let (of, ty, bounds) = generics.split_for_impl();
     let arguments = arguments(&input.generics);
@@ -139,8 +139,8 @@ fn fields_const(input: &Input, generics: &Generics) -> TokenStream {
     }
 }
 
-fn partial(input: &Input) -> TokenStream {
-    let p = input.private();
+fn partial() -> TokenStream {
+    let p = private();
     quote!(#p::Partial)
 }
 
@@ -159,7 +159,7 @@ fn members(input: &Input, fields: &[Field], variant: usize, kind: &TokenStream) 
     let fields = fields.iter().filter(|field| !field.is_skipped());
     let members = fields.map(|field| {
         let (ty, index) = (&field.ty, field.index);
-        let p = input.private_at(field.span());
+        let p = private_at(field.span());
         let (token, here) = if field.is_nested() {
             let place = quote_spanned!(field.span()=> #p::In<__P, #whole, #variant, #index>);
             (
@@ -185,8 +185,8 @@ fn members(input: &Input, fields: &[Field], variant: usize, kind: &TokenStream) 
 
 impl Tree<'_> {
     /// The parameters: whose tokens, of which kind, at which place, and the type's own.
-    fn generics(&self, generics: &Generics) -> Generics {
-        let p = self.input.private();
+    fn generics(generics: &Generics) -> Generics {
+        let p = private();
         let mut generics = generics.clone();
         for param in &mut generics.params {
             if let GenericParam::Type(param) = param {
@@ -211,8 +211,8 @@ impl Tree<'_> {
 
     /// The struct, and that it is `Copy`.
     fn items(&self, generics: &Generics) -> TokenStream {
-        let p = self.input.private();
-        let generics = self.generics(generics);
+        let p = private();
+        let generics = Self::generics(generics);
         let (of, ty, bounds) = generics.split_for_impl();
         let (name, doc, vis) = (&self.name, &self.doc, &self.input.vis);
         let whole = whole(self.input);
@@ -236,8 +236,8 @@ impl Tree<'_> {
     }
 
     /// The value, at the place `__P`.
-    fn here(&self, input: &Input) -> TokenStream {
-        let p = input.private();
+    fn here(&self) -> TokenStream {
+        let p = private();
         let name = &self.name;
         let members = self.members.iter().map(|Member { name, here, .. }| quote!(#name: #here,));
         quote!(#name { #(#members)* __hotconf: #p::PhantomData })
@@ -245,10 +245,10 @@ impl Tree<'_> {
 
     /// That the tree is the section's own token.
     fn section(&self, generics: &Generics) -> TokenStream {
-        let p = self.input.private();
-        let generics = self.generics(generics);
+        let p = private();
+        let generics = Self::generics(generics);
         let (of, ty, bounds) = generics.split_for_impl();
-        let (name, whole, here) = (&self.name, whole(self.input), self.here(self.input));
+        let (name, whole, here) = (&self.name, whole(self.input), self.here());
         quote! {
             #[automatically_derived]
             impl #of #p::Tree for #name #ty #bounds {

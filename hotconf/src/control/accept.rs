@@ -1,48 +1,30 @@
-//! Offers, refusals and second tries.
+//! Offers, refusals, second tries and versions.
 
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Input<D> {
-    /// One window's documents, by source.
-    Offered(Vec<(usize, D)>),
-    /// What the sources brought cannot even be read as a document; what was set aside of it is void.
-    Broken(usize),
-    /// The candidate that [`Effect::Try`] asked for was judged.
-    Judged(Judged),
-}
+use super::pending::Pending;
+use super::standing::Source;
+use super::window::{Reload, Window};
+use super::words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs};
+use crate::error::Error;
+use crate::source::{SourceError, SourceErrorKind, Verdict};
+use std::sync::Arc;
+use std::time::Instant;
 
-/// How a candidate fared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Judged {
-    /// It is valid.
-    Good,
-    /// It is not.
-    Bad,
-}
-
-/// What the engine shall do.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Effect<D> {
-    /// Load a candidate from these documents, one per source, and say how it fared.
-    Try(Vec<D>),
-    /// The candidate tried last is accepted: put it in force. The sources whose documents came in.
-    Accept {
-        /// Sources whose document is now accepted and was not before.
-        sources: Vec<usize>,
-    },
-    /// Report the first candidate's problems. The sources whose documents stay out.
-    Refuse {
-        /// Newcomers that were refused.
-        sources: Vec<usize>,
-    },
-}
-
-/// What is accepted of each source, and what was set aside.
+/// What is accepted of each source, what was set aside, and what is under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Control<D> {
-    accepted: Vec<D>,
-    aside: Vec<Option<D>>,
+    /// The version in force.
+    version: u64,
+    sources: Vec<Source<D>>,
+    window: Window<D>,
     trial: Option<Trial<D>>,
+    reload: Option<Reload>,
+    pending: Pending,
+    /// Numbers tickets and refusals.
+    count: u64,
+    /// The number of the refusal that was noted last as the one that stands.
+    stands: Option<u64>,
+    /// The instant that was asked for last.
+    wake: Option<Instant>,
 }
 
 /// A candidate that is being judged.
@@ -51,195 +33,258 @@ struct Trial<D> {
     newcomers: Vec<(usize, D)>,
     /// The first candidate held documents that had been set aside earlier: those sources.
     older: Vec<usize>,
-    /// This is the second candidate: accepted documents and the newcomers alone.
-    second: bool,
+    /// Why the first candidate was refused; this is the second then: accepted documents and the newcomers alone.
+    first: Option<Refusal>,
 }
 
 impl<D: Clone> Control<D> {
-    /// Begins with what the first load accepted.
-    pub(crate) fn new(accepted: Vec<D>) -> Self {
-        let aside = vec![None; accepted.len()];
-        Self { accepted, aside, trial: None }
+    /// Begins with what the first load accepted, as version 1.
+    pub(crate) fn new(accepted: impl IntoIterator<Item = (Arc<str>, D)>) -> Self {
+        Self {
+            version: 1,
+            sources: accepted.into_iter().map(|(name, document)| Source::new(name, document)).collect(),
+            window: Window::default(),
+            trial: None,
+            reload: None,
+            pending: Pending::default(),
+            count: 0,
+            stands: None,
+            wake: None,
+        }
     }
 
-    /// The accepted document of each source.
-    #[cfg(test)]
-    pub(crate) fn accepted(&self) -> &[D] {
-        &self.accepted
+    /// Whether a window is open that closes as soon as no source is about to bring anything.
+    pub(crate) fn waits_for_calm(&self) -> bool {
+        self.window.is_open() && self.reload.is_none() && self.trial.is_none()
     }
 
-    /// Tells whether a document of this source is set aside.
-    #[cfg(test)]
-    pub(crate) fn is_aside(&self, source: usize) -> bool {
-        self.aside[source].is_some()
+    /// Whether a reload is unanswered.
+    pub(crate) fn is_reloading(&self) -> bool {
+        self.reload.is_some()
     }
 
-    /// Takes one input and says what to do. While a candidate is judged, nothing else is offered.
-    pub(crate) fn step(&mut self, input: Input<D>) -> Vec<Effect<D>> {
+    /// Takes one input and says what to do.
+    pub(crate) fn step(&mut self, input: Input<D>, now: Instant) -> Vec<Effect<D>> {
+        let mut effects = Vec::new();
+        let calm = matches!(input, Input::Calm);
         match input {
-            Input::Offered(newcomers) => self.offered(newcomers),
-            Input::Broken(source) => {
-                self.aside[source] = None;
-                Vec::new()
+            Input::Answered { source, answer, ticket } => {
+                self.answered(source, answer, now, &mut effects);
+                if let Some(reload) = &mut self.reload {
+                    reload.answered(source, ticket);
+                }
             }
-            Input::Judged(judged) => match self.trial.take() {
-                Some(trial) => self.judged(trial, judged),
-                None => Vec::new(),
-            },
+            Input::Calm | Input::Time => {}
+            Input::Reload => self.ask(now, &mut effects),
+            Input::Judged(judged) => {
+                if let Some(trial) = self.trial.take() {
+                    self.judged(trial, judged, &mut effects);
+                }
+            }
+        }
+        if self.trial.is_none() {
+            self.look(calm, now, &mut effects);
+        }
+        self.note_refusal(&mut effects);
+        let wake = [self.window.closes(), self.reload.as_ref().map(Reload::deadline)];
+        // While a candidate is judged, nothing can be done at any instant.
+        let wake = wake.into_iter().flatten().min().filter(|_| self.trial.is_none());
+        if wake != self.wake {
+            self.wake = wake;
+            effects.push(Effect::WakeAt(wake));
+        }
+        effects
+    }
+
+    fn answered(&mut self, source: usize, answer: Answer<D>, now: Instant, effects: &mut Vec<Effect<D>>) {
+        // Whatever it says, what it brought earlier in this window is no longer what it holds.
+        let earlier = match answer {
+            Answer::Brought(document) => self.window.put(source, document, now),
+            Answer::Failed(error) => {
+                self.failed(source, error, effects);
+                self.window.remove(source)
+            }
+            Answer::Ended(error) => {
+                self.sources[source].ended = true;
+                if let Some(reload) = &mut self.reload {
+                    reload.ended(source);
+                }
+                if let Some(error) = error {
+                    self.failed(source, error, effects);
+                } else {
+                    self.sources[source].stop();
+                    self.stand(source, effects);
+                }
+                self.window.remove(source)
+            }
+        };
+        if let Some(document) = earlier {
+            effects.push(Effect::Settle { source, document, verdict: Verdict::Superseded });
         }
     }
 
-    fn offered(&mut self, newcomers: Vec<(usize, D)>) -> Vec<Effect<D>> {
-        debug_assert!(self.trial.is_none(), "one candidate at a time");
+    /// A source could not answer: that is said once, and what it brought last stays.
+    fn failed(&mut self, source: usize, error: SourceError, effects: &mut Vec<Effect<D>>) {
+        let kind = error.kind();
+        let name = &self.sources[source].name;
+        let problems = error.into_problems().into_iter().map(|problem| problem.of(name)).collect();
+        let error = Error::problems_in(name.to_string(), problems).keeping(self.version);
+        let news = if kind == SourceErrorKind::Invalid {
+            let number = self.number();
+            self.sources[source].spoil(number, error.clone());
+            Some(News::Rejected(error.clone()))
+        } else {
+            let news = self.sources[source].go_down(error.clone());
+            news.then(|| News::Down { source, error: error.clone() })
+        };
+        if let Some(reload) = &mut self.reload {
+            reload.met(&error);
+        }
+        self.stand(source, effects);
+        self.note_refusal(effects);
+        effects.extend(news.map(Effect::Tell));
+    }
+
+    /// Somebody asks for a reload.
+    fn ask(&mut self, now: Instant, effects: &mut Vec<Effect<D>>) {
+        debug_assert!(self.reload.is_none(), "one reload at a time");
+        let ticket = self.number();
+        let asked = (0..self.sources.len()).filter(|source| !self.sources[*source].ended);
+        self.reload = Some(Reload::new(ticket, asked, now));
+        effects.push(Effect::Refresh { ticket });
+    }
+
+    /// Offers what came, and answers who waits, where it is time for that.
+    fn look(&mut self, calm: bool, now: Instant, effects: &mut Vec<Effect<D>>) {
+        let through = self.reload.as_ref().is_some_and(|reload| reload.is_through(now));
+        let due = self.window.closes().is_some_and(|at| now >= at);
+        if self.window.is_open() && (through || due || calm && self.reload.is_none()) {
+            self.offer(effects);
+        } else if let Some(reload) = self.reload.take_if(|_| through) {
+            let names: Vec<_> = self.sources.iter().map(|source| source.name.clone()).collect();
+            let ended = self.sources.iter().filter(|source| source.ended);
+            let gone = ended.filter_map(Source::why_down).cloned().collect();
+            effects.push(Effect::Answer(reload.answer(self.version, &names, gone)));
+        }
+    }
+
+    /// The first candidate: the newest document of every source.
+    fn offer(&mut self, effects: &mut Vec<Effect<D>>) {
+        let newcomers = self.window.take();
         let is_new = |source: usize| newcomers.iter().any(|(s, _)| *s == source);
-        let older = (0..self.aside.len()).filter(|s| self.aside[*s].is_some() && !is_new(*s)).collect();
-        let mut candidate = self.accepted.clone();
-        for (source, aside) in self.aside.iter().enumerate() {
-            if let Some(doc) = aside {
-                candidate[source] = doc.clone();
-            }
-        }
-        for (source, doc) in &newcomers {
-            candidate[*source] = doc.clone();
-        }
-        self.trial = Some(Trial { newcomers, older, second: false });
-        vec![Effect::Try(candidate)]
+        let older =
+            (0..self.sources.len()).filter(|s| self.sources[*s].aside.is_some() && !is_new(*s)).collect();
+        let newest = |source: &Source<D>| source.aside.as_ref().unwrap_or(&source.accepted).clone();
+        let candidate = with(self.sources.iter().map(newest).collect(), &newcomers);
+        self.trial = Some(Trial { newcomers, older, first: None });
+        effects.push(Effect::Judge { candidate, second: false });
     }
 
-    fn judged(&mut self, trial: Trial<D>, judged: Judged) -> Vec<Effect<D>> {
-        match (judged, trial.second) {
-            (Judged::Good, second) => {
-                let mut sources: Vec<usize> = trial.newcomers.iter().map(|(s, _)| *s).collect();
-                for (source, doc) in trial.newcomers {
-                    self.accepted[source] = doc;
-                    self.aside[source] = None;
-                }
-                if !second {
-                    for source in trial.older {
-                        if let Some(doc) = self.aside[source].take() {
-                            self.accepted[source] = doc;
-                            sources.push(source);
-                        }
-                    }
-                }
-                sources.sort_unstable();
-                vec![Effect::Accept { sources }]
+    fn judged(&mut self, trial: Trial<D>, judged: Judged, effects: &mut Vec<Effect<D>>) {
+        match judged {
+            Judged::Good(good) => self.accept(trial, good, effects),
+            Judged::Bad(refusal) if trial.first.is_none() && !trial.older.is_empty() => {
+                let accepted = self.sources.iter().map(|source| source.accepted.clone()).collect();
+                let candidate = with(accepted, &trial.newcomers);
+                self.trial = Some(Trial { first: Some(refusal), ..trial });
+                effects.push(Effect::Judge { candidate, second: true });
             }
-            (Judged::Bad, false) if !trial.older.is_empty() => {
-                let mut candidate = self.accepted.clone();
-                for (source, doc) in &trial.newcomers {
-                    candidate[*source] = doc.clone();
-                }
-                self.trial = Some(Trial { second: true, ..trial });
-                vec![Effect::Try(candidate)]
-            }
-            (Judged::Bad, _) => {
-                let sources = trial.newcomers.iter().map(|(s, _)| *s).collect();
-                for (source, doc) in trial.newcomers {
-                    self.aside[source] = Some(doc);
-                }
-                vec![Effect::Refuse { sources }]
+            // The problems of the first candidate: it is what the sources hold.
+            Judged::Bad(second) => {
+                let refusal = trial.first.unwrap_or(second);
+                self.refuse(trial.newcomers, refusal, effects);
             }
         }
+    }
+
+    fn accept(&mut self, trial: Trial<D>, good: Good, effects: &mut Vec<Effect<D>>) {
+        let mut changed: Vec<(usize, bool)> = Vec::new();
+        for (source, document) in &trial.newcomers {
+            changed.push((*source, self.sources[*source].accept(document.clone())));
+        }
+        for &source in trial.older.iter().filter(|_| trial.first.is_none()) {
+            changed.push((source, self.sources[source].accept_aside()));
+        }
+        changed.sort_unstable();
+        let verdict = match good.runs {
+            Runs::Moves => {
+                self.version += 1;
+                Verdict::Applied { version: self.version }
+            }
+            // Only places moved, or what would run fails its checks: then the whole change is pending.
+            Runs::Stays | Runs::Fails => Verdict::Unchanged,
+        };
+        // The status first: who hears of a version, or that a source is up, and asks for it finds it.
+        for (source, _) in &changed {
+            self.stand(*source, effects);
+        }
+        self.note_refusal(effects);
+        effects.push(Effect::Install { version: self.version, waiting: good.waiting.clone() });
+        let news = self.pending.settle(good.waiting.clone(), |leaf| good.moved.binary_search(&leaf).is_ok());
+        if news {
+            effects.push(Effect::Tell(News::RestartRequired(good.waiting)));
+        }
+        for (source, document) in trial.newcomers {
+            effects.push(Effect::Settle { source, document, verdict: verdict.clone() });
+        }
+        let recovered = changed.into_iter().filter(|(_, recovered)| *recovered);
+        effects.extend(recovered.map(|(source, _)| Effect::Tell(News::Up { source })));
+    }
+
+    fn refuse(&mut self, newcomers: Vec<(usize, D)>, refusal: Refusal, effects: &mut Vec<Effect<D>>) {
+        let error = Error::problems_in("the new configuration", refusal.problems)
+            .warned(refusal.warnings)
+            .keeping(self.version);
+        let number = self.number();
+        for (source, document) in newcomers {
+            self.sources[source].set_aside(document.clone(), number, error.clone());
+            self.stand(source, effects);
+            effects.push(Effect::Settle { source, document, verdict: Verdict::Refused });
+        }
+        if let Some(reload) = &mut self.reload {
+            reload.met(&error);
+        }
+        self.note_refusal(effects);
+        effects.push(Effect::Tell(News::Rejected(error)));
+    }
+
+    fn stand(&self, source: usize, effects: &mut Vec<Effect<D>>) {
+        effects.push(Effect::Stand { source, standing: self.sources[source].standing() });
+    }
+
+    /// Notes the newest refusal of what a source still holds, where that is another than before.
+    fn note_refusal(&mut self, effects: &mut Vec<Effect<D>>) {
+        let newest = self.sources.iter().filter_map(Source::refusal).max_by_key(|(number, _)| *number);
+        let number = newest.map(|(number, _)| *number);
+        if number != self.stands {
+            self.stands = number;
+            effects.push(Effect::Refused(newest.map(|(_, error)| error.clone())));
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.count += 1;
+        self.count
     }
 }
 
+/// The documents, with those of the newcomers in their places.
+fn with<D: Clone>(mut documents: Vec<D>, newcomers: &[(usize, D)]) -> Vec<D> {
+    for (source, document) in newcomers {
+        documents[*source] = document.clone();
+    }
+    documents
+}
+
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Walks a history: documents are `source * 100 + revision`; a candidate is bad while it holds a
-    /// document named in `bad`. Returns what was tried, and what each source has in force at the end.
-    fn walk(
-        sources: u32,
-        bad: &[u32],
-        history: &[&[(usize, u32)]],
-    ) -> (Vec<Vec<u32>>, Vec<u32>, Vec<String>) {
-        let mut control = Control::new((0..sources).map(|s| s * 100).collect());
-        let (mut tried, mut told) = (Vec::new(), Vec::new());
-        for window in history {
-            let mut effects = control.step(Input::Offered(window.to_vec()));
-            while let Some(effect) = effects.pop() {
-                match effect {
-                    Effect::Try(candidate) => {
-                        let judged = if candidate.iter().any(|d| bad.contains(d)) {
-                            Judged::Bad
-                        } else {
-                            Judged::Good
-                        };
-                        tried.push(candidate);
-                        effects = control.step(Input::Judged(judged));
-                    }
-                    Effect::Accept { sources } => told.push(format!("accept {sources:?}")),
-                    Effect::Refuse { sources } => told.push(format!("refuse {sources:?}")),
-                }
-            }
-        }
-        (tried, control.accepted().to_vec(), told)
+impl<D> Control<D> {
+    /// The accepted document of each source.
+    pub(super) fn accepted(&self) -> Vec<&D> {
+        self.sources.iter().map(|source| &source.accepted).collect()
     }
 
-    #[test]
-    fn a_good_document_is_accepted() {
-        let (tried, accepted, told) = walk(2, &[], &[&[(0, 1)]]);
-        assert_eq!((tried, accepted), (vec![vec![1, 100]], vec![1, 100]));
-        assert_eq!(told, ["accept [0]"]);
-    }
-
-    #[test]
-    fn a_bad_document_is_set_aside_and_the_accepted_one_stays() {
-        let (_, accepted, told) = walk(2, &[1], &[&[(0, 1)]]);
-        assert_eq!(accepted, [0, 100]);
-        assert_eq!(told, ["refuse [0]"]);
-    }
-
-    #[test]
-    fn documents_of_one_window_are_refused_together() {
-        let (_, accepted, told) = walk(2, &[1], &[&[(0, 1), (1, 101)]]);
-        assert_eq!(accepted, [0, 100]);
-        assert_eq!(told, ["refuse [0, 1]"]);
-    }
-
-    #[test]
-    fn a_broken_document_does_not_block_another_source() {
-        let (tried, accepted, told) = walk(2, &[1], &[&[(0, 1)], &[(1, 101)]]);
-        assert_eq!(accepted, [0, 101]);
-        assert_eq!(told, ["refuse [0]", "accept [1]"]);
-        assert_eq!(tried, [vec![1, 100], vec![1, 101], vec![0, 101]], "the set-aside one is tried first");
-    }
-
-    #[test]
-    fn a_set_aside_document_is_accepted_as_soon_as_another_makes_it_good() {
-        // Bad is a combination here: document 1 is fine once source 1 has 101.
-        let mut control = Control::new(vec![0, 100]);
-        assert_eq!(control.step(Input::Offered(vec![(0, 1)])), [Effect::Try(vec![1, 100])]);
-        assert_eq!(control.step(Input::Judged(Judged::Bad)), [Effect::Refuse { sources: vec![0] }]);
-        assert!(control.is_aside(0));
-        assert_eq!(control.step(Input::Offered(vec![(1, 101)])), [Effect::Try(vec![1, 101])]);
-        assert_eq!(control.step(Input::Judged(Judged::Good)), [Effect::Accept { sources: vec![0, 1] }]);
-        assert_eq!(control.accepted(), [1, 101]);
-    }
-
-    #[test]
-    fn a_newer_document_replaces_the_set_aside_one() {
-        let (tried, accepted, _) = walk(1, &[1], &[&[(0, 1)], &[(0, 2)]]);
-        assert_eq!(accepted, [2]);
-        assert_eq!(tried, [vec![1], vec![2]], "no second try: nothing older was in it");
-    }
-
-    #[test]
-    fn when_both_candidates_are_bad_the_newcomer_is_set_aside_too() {
-        let (tried, accepted, told) = walk(2, &[1, 101], &[&[(0, 1)], &[(1, 101)], &[(0, 2)]]);
-        assert_eq!(accepted, [2, 100]);
-        assert_eq!(told, ["refuse [0]", "refuse [1]", "accept [0]"]);
-        assert_eq!(tried.last(), Some(&vec![2, 100]));
-    }
-
-    #[test]
-    fn a_document_that_cannot_be_read_voids_the_one_set_aside_before() {
-        let mut control = Control::new(vec![0]);
-        control.step(Input::Offered(vec![(0, 1)]));
-        control.step(Input::Judged(Judged::Bad));
-        control.step(Input::Broken(0));
-        assert!(!control.is_aside(0));
+    /// The documents that are set aside.
+    pub(super) fn aside(&self) -> Vec<&D> {
+        self.sources.iter().filter_map(|source| source.aside.as_ref()).collect()
     }
 }

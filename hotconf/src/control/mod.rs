@@ -6,10 +6,26 @@
 //! the newcomers alone. So one broken file never blocks a remote change, and it is tried again
 //! whenever anything changes.
 //!
-//! `(Input, now) → Vec<Effect>`: no clock, no I/O, no lock. `D` is whatever stands for a document.
+//! What is desired is loaded from the accepted documents; what runs is the same with every restart field
+//! as it was at process start. Where the first fails, the candidate is refused; where only the second
+//! fails, the whole change is pending.
+//!
+//! `(Input, now) → Vec<Effect>`: no clock, no I/O, no lock, no thread; `D` is whatever stands for a document.
+//! [`words`] are the inputs and effects; [`accept`] holds the documents and decides; [`window`] says when the
+//! next candidate is due, and who asked for it; [`standing`] says how each source is doing; [`pending`] what
+//! waits for a restart; [`first`] which sources a start needs. Instants come in with the inputs and go out as [`Effect::WakeAt`], so that whatever is
+//! due at an instant (the end of a window, of a reload, and of anything else that is given an end) is
+//! decided here and can be tested by a table.
 
 mod accept;
+mod first;
 mod pending;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod window;
+mod words;
 
-pub(crate) use accept::{Control, Effect, Input, Judged};
-pub(crate) use pending::Pending;
+pub(crate) use accept::Control;
+pub(crate) use first::{Asked, First, first};
+pub(crate) use words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs, Standing};

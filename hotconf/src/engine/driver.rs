@@ -1,435 +1,302 @@
-//! One task per configuration: gathers what its sources bring, has it judged, and puts it in force.
+//! One task per configuration: tells [`Control`] what happens, and does what it says.
 //!
-//! What is accepted is decided by [`Control`]; this file carries it out, and `install` puts it in force.
+//! What is accepted, when, and what is told of it is decided there; how a version is put in force is in
+//! [`install`](super::install). Nothing is decided here but what control cannot know: that a shutdown came.
 
-use super::judge::{Base, Candidate, Refused, judge};
-use super::launch::named;
+use super::judge::{Base, Candidate, judge};
+use super::loading::load;
+use super::plan::{Offer, Plan};
 use super::pull::{Answer, Arrival, Order};
-use super::remote::Command;
+use super::reloads::{Reloads, Request};
 use super::teller::Teller;
-use crate::control::{Control, Effect, Input, Judged, Pending};
-use crate::error::{Error, Problem, ProblemKind};
-use crate::layer::{Policy, Stack};
+use super::told::Told;
+use crate::control::{self, Control, Effect, Input, Judged};
+use crate::error::{Error, Problem};
 use crate::load::HotConf;
-use crate::observe::{Board, Event, SourceDown, SourceState, Warning, trace};
-use crate::race::{Either, race};
-use crate::source::{Cursor, Group, SourceError, SourceErrorKind, Update, Verdict};
-use crate::subscribe::{Job, Pool, Report, Topic};
-use crate::value::Layered;
-use std::collections::HashSet;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use crate::observe::{Board, Event, Warning, trace};
+use crate::source::{Group, SourceError};
+use crate::subscribe::{Report, Topic};
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
-/// How long what one source brought waits for others that are about to bring something.
-const GATHER: Duration = Duration::from_millis(300);
-/// How long `reload` waits for the slowest source.
-const RELOAD: Duration = Duration::from_secs(10);
-/// Documents of more bytes than this are loaded on a worker.
-pub(crate) const LONG: usize = 64 << 10;
-
-/// What a configuration was set up with.
-pub(crate) struct Plan {
-    pub(crate) name: Arc<str>,
-    pub(crate) sources: Vec<Handle>,
-    pub(crate) policy: Policy,
+/// What reaches a driver: what sources bring, requests to reload, and warnings by the number of their source.
+pub(crate) struct Inlets {
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) reloads: Arc<Reloads>,
+    pub(crate) warned: mpsc::Receiver<(usize, String)>,
+    /// Which sources are about to bring something.
+    pub(crate) group: Arc<Group>,
 }
 
-/// A source as the driver knows it.
-pub(crate) struct Handle {
-    pub(crate) name: Arc<str>,
-    pub(crate) live: bool,
-    pub(crate) orders: mpsc::UnboundedSender<Order>,
-    /// Its task has ended: it answers no more.
-    pub(crate) gone: bool,
-}
-
-impl Handle {
-    /// The state of this source while it is well.
-    pub(crate) fn well(&self) -> SourceState {
-        if self.live { SourceState::Following } else { SourceState::Fixed }
-    }
-}
-
-/// What a source brought, as control hands it about.
+/// Whom a driver tells, and under which report its jobs run.
 #[derive(Clone)]
-pub(crate) struct Offer {
-    docs: Arc<[Layered]>,
-    pub(crate) cursor: Cursor,
+pub(crate) struct Outlets {
+    pub(crate) board: Arc<Board>,
+    pub(crate) teller: Teller,
+    /// By which the pool knows the jobs of this configuration.
+    pub(crate) report: Report,
 }
 
-impl Offer {
-    pub(crate) fn new(mut update: Update) -> Self {
-        let cursor = std::mem::take(&mut update.cursor);
-        Self { docs: update.into_docs().into(), cursor }
-    }
-}
+/// Where the end of the first load is told.
+pub(crate) type Reply<T> = oneshot::Sender<Result<Arc<Topic<T>>, Error>>;
 
-/// The layers that offers make, one per source.
-pub(crate) fn stack_of(offers: &[Offer], sources: &[Handle]) -> Stack {
-    let mut stack = Stack::default();
-    for (offer, source) in offers.iter().zip(sources) {
-        stack.push(source.name.clone(), offer.docs.to_vec());
-    }
-    stack
+/// What is to be told of the first load.
+pub(crate) struct Begun<T> {
+    pub(crate) warnings: Vec<Problem>,
+    /// Sources that it went on without.
+    pub(crate) late: Vec<(usize, SourceError)>,
+    pub(crate) reply: Reply<T>,
 }
 
 /// What a driver wakes up for.
 enum Woken {
-    Asked(Command),
+    Asked(Request),
     Brought(Arrival),
     Warned(usize, String),
+    /// No source is about to bring anything.
+    Calm,
+    /// The instant has come that control named.
+    Time,
 }
 
 /// Drives one configuration until its token is cancelled.
 pub(crate) struct Driver<T: HotConf> {
     pub(super) plan: Plan,
     pub(super) topic: Arc<Topic<T>>,
-    pub(super) board: Arc<Board>,
-    teller: Teller,
-    arrivals: mpsc::Receiver<Arrival>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    warned: mpsc::Receiver<(usize, String)>,
-    report: Report,
-    group: Arc<Group>,
+    pub(super) out: Outlets,
+    inlets: Inlets,
     token: CancellationToken,
     pub(super) base: Arc<Base<T>>,
     control: Control<Offer>,
-    pub(super) pending: Pending,
-    /// Warnings of the documents in force, so that each is told once.
-    pub(super) warnings: HashSet<Warning>,
-    /// Warnings that sources gave themselves.
-    pub(super) told: HashSet<Warning>,
-    tickets: u64,
+    /// The candidate judged last, where it is valid.
+    pub(super) candidate: Option<Candidate<T>>,
+    pub(super) told: Told,
+    /// The reload that is served.
+    request: Option<Request>,
+    wake: Option<Instant>,
 }
 
 impl<T: HotConf> Driver<T> {
     pub(crate) fn new(
         plan: Plan,
         topic: Arc<Topic<T>>,
-        (board, teller): (Arc<Board>, Teller),
-        (arrivals, commands, warned): (
-            mpsc::Receiver<Arrival>,
-            mpsc::UnboundedReceiver<Command>,
-            mpsc::Receiver<(usize, String)>,
-        ),
-        (group, token, report): (Arc<Group>, CancellationToken, Report),
-        (base, control): (Arc<Base<T>>, Control<Offer>),
+        (inlets, out): (Inlets, Outlets),
+        token: CancellationToken,
+        base: Arc<Base<T>>,
+        accepted: Vec<Offer>,
     ) -> Self {
+        let names = plan.sources.iter().map(|source| source.name.clone());
+        let control = Control::new(names.zip(accepted));
         Self {
             plan,
             topic,
-            board,
-            teller,
-            arrivals,
-            commands,
-            warned,
-            report,
-            group,
+            out,
+            inlets,
             token,
             base,
             control,
-            pending: Pending::default(),
-            warnings: HashSet::new(),
-            told: HashSet::new(),
-            tickets: 0,
+            candidate: None,
+            told: Told::default(),
+            request: None,
+            wake: None,
         }
     }
 
-    /// Runs until the token is cancelled. `started` is called once the warnings of the first load are told.
-    pub(crate) async fn run(mut self, warnings: Vec<Problem>, started: impl FnOnce()) {
-        for event in self.note_warnings(warnings) {
-            self.tell(event);
-        }
+    /// Runs until the token is cancelled. Who started it is answered once everything is told of the first load.
+    pub(crate) async fn run(mut self, begun: Begun<T>) {
+        let Begun { warnings, late, reply } = begun;
+        self.note_warnings(warnings);
         self.hear_warnings();
-        started();
+        for (source, error) in late {
+            let answer = control::Answer::Failed(error);
+            self.step(Input::Answered { source, answer, ticket: None }).await;
+        }
+        // Who asked may have given up; then the token is cancelled.
+        drop(reply.send(Ok(self.topic.clone())));
         let token = self.token.clone();
         while let Some(woken) = token.run_until_cancelled(self.woken()).await {
-            match woken {
-                Woken::Asked(command) => self.obey(command).await,
-                Woken::Brought(arrival) => {
-                    let mut arrivals = vec![arrival];
-                    if self.gather(&mut arrivals).await {
-                        self.look_at(arrivals).await;
-                    }
+            let input = match woken {
+                Woken::Asked(request) => {
+                    self.request = Some(request);
+                    Input::Reload
                 }
-                Woken::Warned(source, text) => self.warn_from(source, text),
-            }
+                Woken::Brought(arrival) => self.heard(arrival),
+                Woken::Warned(source, text) => {
+                    self.warn_from(source, text);
+                    continue;
+                }
+                Woken::Calm => Input::Calm,
+                Woken::Time => Input::Time,
+            };
+            self.step(input).await;
         }
-        self.board.stop();
+        self.out.board.stop();
         self.topic.close();
-        self.teller.bus.close();
+        self.out.teller.bus.close();
+        if T::SCHEMA.foreign {
+            let teller = self.out.teller.clone();
+            let gone = (self.topic.clone(), self.base.clone(), self.candidate.take());
+            // First, so that what is handed over is the last that holds them.
+            drop(self);
+            teller.retire(gone);
+        }
     }
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
     async fn woken(&mut self) -> Woken {
-        poll_fn(|cx| {
-            if let Poll::Ready(Some(command)) = self.commands.poll_recv(cx) {
-                return Poll::Ready(Woken::Asked(command));
+        let Self { inlets, control, wake, .. } = self;
+        let Inlets { arrivals, reloads, warned, group } = inlets;
+        let mut calmer = pin!(group.calmer());
+        let mut time = pin!(async {
+            match wake {
+                Some(at) => tokio::time::sleep_until((*at).into()).await,
+                None => std::future::pending().await,
             }
-            if let Poll::Ready(Some(arrival)) = self.arrivals.poll_recv(cx) {
+        });
+        poll_fn(|cx| {
+            // Everybody who asked before a reload begins is served by it; who asks later gets the next.
+            if !control.is_reloading()
+                && let Poll::Ready(request) = reloads.poll_take(cx)
+            {
+                return Poll::Ready(Woken::Asked(request));
+            }
+            if let Poll::Ready(Some(arrival)) = arrivals.poll_recv(cx) {
                 return Poll::Ready(Woken::Brought(arrival));
             }
-            if let Poll::Ready(Some((source, text))) = self.warned.poll_recv(cx) {
+            if let Poll::Ready(Some((source, text))) = warned.poll_recv(cx) {
                 return Poll::Ready(Woken::Warned(source, text));
             }
-            Poll::Pending
+            if control.waits_for_calm() {
+                loop {
+                    if group.stirring() == 0 {
+                        return Poll::Ready(Woken::Calm);
+                    }
+                    if calmer.as_mut().poll(cx).is_pending() {
+                        break;
+                    }
+                    calmer.set(group.calmer());
+                }
+            }
+            time.as_mut().poll(cx).map(|()| Woken::Time)
         })
         .await
     }
 
-    /// Waits for sources that are about to bring something; `false` when cancelled.
-    async fn gather(&mut self, arrivals: &mut Vec<Arrival>) -> bool {
-        let deadline = tokio::time::Instant::now() + GATHER;
-        loop {
-            while let Ok(arrival) = self.arrivals.try_recv() {
-                arrivals.push(arrival);
+    /// What a source brought, as control hears of it.
+    fn heard(&mut self, Arrival { source, answer, ticket }: Arrival) -> Input<Offer> {
+        let answer = match answer {
+            Answer::Update(update) => {
+                Board::count(&self.out.board.documents);
+                self.out.board.answered(source, Instant::now());
+                self.plan.sources[source].note(&update);
+                control::Answer::Brought(Offer::new(update))
             }
-            if self.group.stirring() == 0 {
-                return true;
-            }
-            let more = race(self.arrivals.recv(), self.group.calmer());
-            match self.token.run_until_cancelled(timeout_at(deadline, more)).await {
-                None => return false,
-                Some(Ok(Either::First(Some(arrival)))) => arrivals.push(arrival),
-                Some(Ok(Either::Second(()))) => {}
-                // The ceiling, or no source is left.
-                Some(Err(_) | Ok(Either::First(None))) => return true,
+            Answer::Failed(error) => control::Answer::Failed(error),
+            Answer::Ended(error) => control::Answer::Ended(error),
+        };
+        Input::Answered { source, answer, ticket }
+    }
+
+    /// Tells control what happened, and does what it says. Stops half-way when cancelled: off means off.
+    async fn step(&mut self, input: Input<Offer>) {
+        // Sources end with the token too, and that is no news of theirs.
+        if self.token.is_cancelled() {
+            return;
+        }
+        let mut effects = VecDeque::from(self.control.step(input, Instant::now()));
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Judge { candidate, second } => {
+                    if !second {
+                        Board::count(&self.out.board.reloads);
+                    }
+                    let Some(judged) = self.judge(&candidate).await else { return };
+                    effects.extend(self.control.step(Input::Judged(judged), Instant::now()));
+                }
+                Effect::Install { version, waiting } => {
+                    // Asked once more: judging may have taken its time.
+                    if self.token.is_cancelled() {
+                        return;
+                    }
+                    let candidate = self.candidate.take().expect("control has accepted what was judged last");
+                    self.install(candidate, version, waiting);
+                }
+                Effect::Refresh { ticket } => {
+                    for source in &self.plan.sources {
+                        source.order(Order::Refresh(ticket));
+                    }
+                }
+                Effect::Settle { source, document, verdict } => {
+                    self.plan.sources[source].order(Order::Settled(document.cursor, verdict));
+                }
+                Effect::Stand { source, standing } => self.note_standing(source, standing),
+                Effect::Refused(error) => self.out.board.set_rejected(error),
+                Effect::Tell(news) => self.tell_news(news),
+                Effect::Answer(answer) => {
+                    if self.token.is_cancelled() {
+                        return;
+                    }
+                    // Whoever is answered has been told what sources have warned of by now.
+                    self.hear_warnings();
+                    if let Some(request) = self.request.take() {
+                        request.answer(answer);
+                    }
+                }
+                Effect::WakeAt(at) => self.wake = at,
             }
         }
     }
 
-    /// Carries a command out.
-    async fn obey(&mut self, command: Command) {
-        let Command::Reload(answer) = command;
-        let mut answers = vec![answer];
-        // Everybody who asked before this reload begins is served by it; who asks later gets the next.
-        while let Ok(Command::Reload(answer)) = self.commands.try_recv() {
-            answers.push(answer);
-        }
-        if let Some(result) = self.reload().await {
-            self.hear_warnings();
-            for answer in answers {
-                // Who asked may have gone.
-                drop(answer.send(result.clone()));
+    /// Loads a candidate; `None` when cancelled meanwhile.
+    async fn judge(&mut self, documents: &[Offer]) -> Option<Judged> {
+        let stack = self.plan.stack(documents);
+        let (base, policy, name) = (self.base.clone(), self.plan.policy, self.plan.name.clone());
+        let work = load::<T, _>(stack, (&self.out.teller, &self.out.report), move |stack| {
+            trace::load(&name, || judge(&base, stack, policy))
+        });
+        let judged = self.token.run_until_cancelled(work).await?;
+        let decoded = &self.out.board.decoded;
+        Some(match judged {
+            Ok((candidate, good)) => {
+                decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
+                self.candidate = Some(candidate);
+                Judged::Good(good)
             }
-        }
+            Err(refused) => {
+                decoded.fetch_add(refused.decoded, Ordering::Relaxed);
+                self.candidate = None;
+                Judged::Bad(refused.refusal)
+            }
+        })
     }
 
-    /// Tells what sources have warned of by now: whoever is answered next has been told.
+    /// Tells what sources have warned of by now.
     fn hear_warnings(&mut self) {
-        while let Ok((source, text)) = self.warned.try_recv() {
+        while let Ok((source, text)) = self.inlets.warned.try_recv() {
             self.warn_from(source, text);
         }
     }
 
-    /// Reads every source anew; `None` when cancelled.
-    async fn reload(&mut self) -> Option<Result<u64, Error>> {
-        self.tickets += 1;
-        let ticket = self.tickets;
-        let mut waiting: HashSet<usize> = HashSet::new();
-        for (index, source) in self.plan.sources.iter().enumerate() {
-            if !source.gone && source.orders.send(Order::Refresh(ticket)).is_ok() {
-                waiting.insert(index);
-            }
+    /// Tells of a source's own warning, once.
+    fn warn_from(&mut self, source: usize, message: String) {
+        let origin = crate::origin::Origin::whole(self.plan.sources[source].name.clone());
+        let warning = Warning { path: String::new(), message, origin: Some(origin) };
+        if self.told.of_source(&warning) {
+            self.tell(Event::Warning(warning));
         }
-        let deadline = tokio::time::Instant::now() + RELOAD;
-        let mut arrivals = Vec::new();
-        while !waiting.is_empty() {
-            match self.token.run_until_cancelled(timeout_at(deadline, self.arrivals.recv())).await? {
-                Ok(Some(arrival)) => {
-                    if arrival.ticket == Some(ticket) || matches!(arrival.answer, Answer::Ended(_)) {
-                        waiting.remove(&arrival.source);
-                    }
-                    arrivals.push(arrival);
-                }
-                Ok(None) | Err(_) => break,
-            }
-        }
-        let refusal = self.look_at(arrivals).await;
-        if self.token.is_cancelled() {
-            return None;
-        }
-        if !waiting.is_empty() {
-            let late = |source: usize| {
-                let message = format!("gave no answer within {RELOAD:?}");
-                named(Problem::new(ProblemKind::Unreadable, "", message), &self.plan.sources[source].name)
-            };
-            let mut waiting: Vec<usize> = waiting.into_iter().collect();
-            waiting.sort_unstable();
-            let error = Error::problems_in("this reload", waiting.into_iter().map(late).collect());
-            return Some(Err(error.keeping(self.version())));
-        }
-        // A source that panicked was not asked: what it holds now, nobody knows.
-        let mut gone = (0..self.plan.sources.len()).filter(|s| self.plan.sources[*s].gone);
-        let refusal = refusal.or_else(|| gone.find_map(|source| self.board.error_of(source)));
-        Some(refusal.map_or_else(|| Ok(self.version()), Err))
-    }
-
-    pub(super) fn version(&self) -> u64 {
-        self.base.running.version()
-    }
-
-    /// Looks at one window: the newest answer of each source. Returns what was refused or failed in it.
-    async fn look_at(&mut self, arrivals: Vec<Arrival>) -> Option<Error> {
-        let mut offers: Vec<(usize, Offer)> = Vec::new();
-        let mut refusal = None;
-        for Arrival { source, answer, .. } in arrivals {
-            match answer {
-                Answer::Update(update) => {
-                    Board::count(&self.board.documents);
-                    self.board.answered(source, Instant::now());
-                    let offer = Offer::new(update);
-                    if let Some(earlier) = offers.iter().position(|(s, _)| *s == source) {
-                        let (_, earlier) = offers.swap_remove(earlier);
-                        self.settle(source, &earlier, Verdict::Superseded);
-                    }
-                    offers.push((source, offer));
-                }
-                Answer::Failed(error) => {
-                    // What the source brought earlier in this window is no longer what it holds.
-                    if let Some(earlier) = offers.iter().position(|(s, _)| *s == source) {
-                        let (_, earlier) = offers.swap_remove(earlier);
-                        self.settle(source, &earlier, Verdict::Superseded);
-                    }
-                    refusal = Some(self.failed(source, error));
-                }
-                Answer::Ended(error) => {
-                    self.plan.sources[source].gone = true;
-                    match error {
-                        Some(error) => refusal = Some(self.failed(source, error)),
-                        None => {
-                            self.board.set_source(source, SourceState::Stopped, None, Instant::now());
-                        }
-                    }
-                }
-            }
-        }
-        if !offers.is_empty() {
-            Board::count(&self.board.reloads);
-            if let Some(refused) = self.offer(offers).await {
-                refusal = Some(refused);
-            }
-        }
-        refusal
-    }
-
-    /// A source could not answer: say so once, and keep what it brought last.
-    fn failed(&mut self, source: usize, error: SourceError) -> Error {
-        let kind = error.kind();
-        let name = self.plan.sources[source].name.clone();
-        let problems = error.into_problems().into_iter().map(|p| named(p, &name)).collect();
-        let error = Error::problems_in(name.to_string(), problems).keeping(self.version());
-        let now = Instant::now();
-        if kind == SourceErrorKind::Invalid {
-            self.control.step(Input::Broken(source));
-            Board::count(&self.board.refused);
-            self.board.set_source(source, SourceState::Refused, Some(error.clone()), now);
-            self.board.set_rejected(Some(error.clone()));
-            self.tell(Event::Rejected(error.clone()));
-        } else {
-            // A source that is retried and fails for the same reason is no news.
-            let known = self.board.is_down_for(source, &error);
-            self.board.set_source(source, SourceState::Down, Some(error.clone()), now);
-            if !known {
-                self.tell(Event::SourceDown(SourceDown { source: name, error: error.clone() }));
-            }
-        }
-        error
-    }
-
-    /// Has a window's documents judged, and carries out what control decides.
-    async fn offer(&mut self, offers: Vec<(usize, Offer)>) -> Option<Error> {
-        let mut effects = self.control.step(Input::Offered(offers.clone()));
-        let (mut accepted, mut refused, mut refusal) = (None, None, None);
-        while let Some(effect) = effects.pop() {
-            match effect {
-                Effect::Try(candidate) => match self.judge(candidate).await? {
-                    Ok(candidate) => {
-                        accepted = Some(candidate);
-                        effects = self.control.step(Input::Judged(Judged::Good));
-                    }
-                    Err(problems) => {
-                        self.board.decoded.fetch_add(problems.decoded, Ordering::Relaxed);
-                        refused.get_or_insert((problems.problems, problems.warnings));
-                        effects = self.control.step(Input::Judged(Judged::Bad));
-                    }
-                },
-                Effect::Accept { sources } => {
-                    // Asked once more: judging may have taken its time, and off means off.
-                    if self.token.is_cancelled() {
-                        return None;
-                    }
-                    if let Some(candidate) = accepted.take() {
-                        let recovered = self.well(&sources);
-                        let verdict = self.install(candidate);
-                        self.accepted(&offers, &recovered, &verdict);
-                    }
-                }
-                Effect::Refuse { sources } => {
-                    refusal = refused.take().map(|problems| self.refuse(&sources, &offers, problems));
-                }
-            }
-        }
-        refusal
-    }
-
-    /// Loads a candidate; `None` when cancelled meanwhile.
-    async fn judge(&self, candidate: Vec<Offer>) -> Option<Result<Candidate<T>, Refused>> {
-        let stack = stack_of(&candidate, &self.plan.sources);
-        let (base, policy) = (self.base.clone(), self.plan.policy);
-        let long = T::SCHEMA.foreign || stack.bytes() > LONG;
-        let name = self.plan.name.clone();
-        let work = on_worker_if(long, &self.teller, &self.report, move || {
-            trace::load(&name, || judge(&base, stack, policy))
-        });
-        self.token.run_until_cancelled(work).await
-    }
-
-    pub(super) fn settle(&self, source: usize, offer: &Offer, verdict: Verdict) {
-        // A source that has ended need not be told.
-        drop(self.plan.sources[source].orders.send(Order::Settled(offer.cursor.clone(), verdict)));
-    }
-
-    pub(super) fn tell(&self, event: Event) {
-        self.teller.tell(&event);
     }
 }
 
-/// Runs `work` on a worker, or in place where it is short and runs no code of the user. A panic in it
-/// is a refusal.
-pub(crate) async fn on_worker_if<C: Send + 'static>(
-    away: bool,
-    teller: &Teller,
-    report: &Report,
-    work: impl FnOnce() -> Result<C, Refused> + Send + 'static,
-) -> Result<C, Refused> {
-    let work = move || {
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            let message = "loading it panicked; the panic was printed by the program's panic hook";
-            Err(Refused::of(Problem::new(ProblemKind::Check, "", message)))
-        })
-    };
-    if !away {
-        return work();
+impl<T: HotConf> Drop for Driver<T> {
+    fn drop(&mut self) {
+        // On every way out: who waits for a reload hears that there will be none.
+        self.inlets.reloads.close();
     }
-    let (done, finished) = oneshot::channel();
-    // Counted: a shutdown abandons the load, and says so if a check or a `Deserialize` does not return.
-    let run = teller.calls.counted(move || {
-        // Who asked may have been cancelled meanwhile.
-        drop(done.send(work()));
-    });
-    let job = Job { name: Arc::from("loading the new configuration"), report: report.clone(), run };
-    // A job that is not taken is dropped, and its end of the channel with it.
-    drop(Pool::submit(&*teller.workers, job));
-    finished.await.unwrap_or_else(|_| {
-        let message = "loading it was cut short by a shutdown";
-        Err(Refused::of(Problem::new(ProblemKind::Check, "", message)))
-    })
 }

@@ -1,5 +1,7 @@
-//! Judges a candidate: merge, load, restart fields, diff. Pure; runs in place or on a worker.
+//! Judges a candidate: merge, load, restart fields, diff. Pure; runs in place or on a worker. What follows
+//! from it is decided by control.
 
+use crate::control::{Good, Refusal, Runs};
 use crate::error::{Problem, ProblemKind};
 use crate::layer::{self, Policy, Stack};
 use crate::load::{self, HotConf};
@@ -14,14 +16,34 @@ use std::sync::Arc;
 /// A configuration can be large, so no value is held twice: what is the same as another is left out.
 pub(crate) struct Base<T> {
     /// What the sources say, where that is not what runs.
-    pub(crate) desired: Option<Box<T>>,
-    pub(crate) tree: Arc<Tree>,
+    desired: Option<Box<T>>,
+    tree: Arc<Tree>,
     pub(crate) running: Snapshot<T>,
-    /// The value at process start, of a type with restart leaves: they stay.
-    pub(crate) start: Option<Arc<T>>,
+    /// The versions in which restart fields were seen first, oldest first: there they have the value that
+    /// stays. Version 1, and one for each section or variant that appeared later; none where nothing applies
+    /// on restart.
+    firsts: Vec<Snapshot<T>>,
 }
 
-impl<T> Base<T> {
+impl<T: HotConf> Base<T> {
+    /// Of the first version.
+    pub(crate) fn first(running: Snapshot<T>) -> Self {
+        let firsts = if T::SCHEMA.waits() { vec![running.clone()] } else { Vec::new() };
+        Self { desired: None, tree: running.0.meta.tree.clone(), running, firsts }
+    }
+
+    /// Of the version after: `desired` where that is not what runs, and the tree that it is from.
+    pub(crate) fn next(&self, desired: Option<Box<T>>, tree: Arc<Tree>, running: Snapshot<T>) -> Self {
+        let mut firsts = self.firsts.clone();
+        if !firsts.is_empty() {
+            let known: Vec<&Tree> = firsts.iter().map(|first| &*first.0.meta.tree).collect();
+            if layer::has_new_restart(&running.0.meta.tree, &known, T::SCHEMA) {
+                firsts.push(running.clone());
+            }
+        }
+        Self { desired, tree, running, firsts }
+    }
+
     fn desired(&self) -> &T {
         self.desired.as_deref().unwrap_or(&self.running)
     }
@@ -36,24 +58,19 @@ pub(crate) struct Candidate<T> {
     pub(crate) stack: Arc<Stack>,
     /// Leaves that moved in the running value.
     pub(crate) moved: Moved,
-    /// Leaves that moved in the desired value.
-    pub(crate) desired_moved: Moved,
-    /// Leaves whose desired value waits for a restart.
-    pub(crate) waiting: Vec<u32>,
     pub(crate) warnings: Vec<Problem>,
     pub(crate) decoded: u64,
 }
 
-/// A candidate that is not valid: every problem, and how many leaves it took to find them.
+/// A candidate that is not valid, and how many leaves it took to find that out.
 pub(crate) struct Refused {
-    pub(crate) problems: Vec<Problem>,
-    pub(crate) warnings: Vec<Problem>,
+    pub(crate) refusal: Refusal,
     pub(crate) decoded: u64,
 }
 
 impl Refused {
     pub(crate) fn of(problem: Problem) -> Self {
-        Self { problems: vec![problem], warnings: Vec::new(), decoded: 0 }
+        Self { refusal: Refusal { problems: vec![problem], warnings: Vec::new() }, decoded: 0 }
     }
 }
 
@@ -70,8 +87,6 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
             tree,
             stack: Arc::new(stack),
             moved: Moved::default(),
-            desired_moved: Moved::default(),
-            waiting: Vec::new(),
             warnings: merged.warnings,
             decoded,
         }),
@@ -87,7 +102,7 @@ pub(crate) fn judge<T: HotConf>(
     base: &Base<T>,
     stack: Stack,
     policy: Policy,
-) -> Result<Candidate<T>, Refused> {
+) -> Result<(Candidate<T>, Good), Refused> {
     let merged = stack.merge(T::SCHEMA, policy);
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
@@ -97,30 +112,40 @@ pub(crate) fn judge<T: HotConf>(
     if !problems.is_empty() {
         return Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded));
     }
-    let running = hold_back(base, &desired, &tree);
-    let differ = |a: &T, b: &T| {
-        let mut moved = Moved::default();
-        a.__differ(b, 0, &mut moved);
-        moved
+    let (running, fails) = match hold_back(base, &desired, &tree) {
+        Held::Nothing => (None, false),
+        Held::Some(running) => (Some(running), false),
+        // Should the whole change wait, then what runs goes on as it is.
+        Held::Fails => (Some((Box::new((*base.running).clone()), base.running.0.meta.tree.clone())), true),
     };
-    let moved = differ(&base.running, running.as_ref().map_or(&desired, |(value, _)| value));
+    let runs = running.as_ref().map_or(&*desired, |(value, _)| value);
+    let moved = differ(&*base.running, runs);
     let desired_moved = match (&base.desired, &running) {
-        (None, None) => moved.clone(),
-        _ => differ(base.desired(), &desired),
+        (None, None) => moved.as_slice().to_vec(),
+        _ => differ(base.desired(), &desired).as_slice().to_vec(),
     };
-    let waiting =
-        running.as_ref().map_or_else(Vec::new, |(running, _)| differ(running, &desired).as_slice().to_vec());
-    Ok(Candidate {
-        desired,
-        running,
-        tree,
-        stack: Arc::new(stack),
-        moved,
-        desired_moved,
+    let waiting = match &running {
+        Some((running, _)) => differ(&**running, &desired).as_slice().to_vec(),
+        None => Vec::new(),
+    };
+    let good = Good {
+        runs: match () {
+            () if fails => Runs::Fails,
+            () if moved.is_empty() => Runs::Stays,
+            () => Runs::Moves,
+        },
         waiting,
-        warnings: merged.warnings,
-        decoded,
-    })
+        moved: desired_moved,
+    };
+    let stack = Arc::new(stack);
+    let warnings = merged.warnings;
+    Ok((Candidate { desired, running, tree, stack, moved, warnings, decoded }, good))
+}
+
+fn differ<T: HotConf>(a: &T, b: &T) -> Moved {
+    let mut moved = Moved::default();
+    a.__differ(b, 0, &mut moved);
+    moved
 }
 
 /// Adds what loading found to what reading and merging found, unless it is of the same place: a value that
@@ -150,27 +175,42 @@ fn refused(
 ) -> Refused {
     layer::add_hides(&mut problems, stack, schema);
     layer::tell_missing(&mut problems, &warnings, stack);
-    Refused { problems, warnings, decoded }
+    Refused { refusal: Refusal { problems, warnings }, decoded }
 }
 
-/// What runs where it is not what is desired: the desired value with the restart leaves that run.
+/// What of a desired value does not run.
+enum Held<T> {
+    /// All of it runs.
+    Nothing,
+    /// This runs instead: the desired value with its restart leaves as they are.
+    Some((Box<T>, Arc<Tree>)),
+    /// That does not pass the checks.
+    Fails,
+}
+
+/// Puts back what applies on restart only.
 ///
-/// Those of an entry that appeared later are its first, and what runs knows them; an entry that was
-/// away for a while comes back as it was at the start.
-/// Where that does not pass the checks, the whole change waits.
-fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Option<(Box<T>, Arc<Tree>)> {
-    let start = base.start.as_ref()?;
+/// As it runs; and where it was away, as it was when it was seen first. The oldest has the last word.
+fn hold_back<T: HotConf>(base: &Base<T>, desired: &T, tree: &Tree) -> Held<T> {
+    if base.firsts.is_empty() {
+        return Held::Nothing;
+    }
+    let held = || std::iter::once(&base.running).chain(base.firsts.iter().rev());
     let mut running = Box::new(desired.clone());
-    T::__freeze(&mut running, &base.running);
-    T::__freeze(&mut running, start);
-    let mut held = Moved::default();
-    T::__differ(&running, desired, 0, &mut held);
-    if held.is_empty() {
-        return None;
+    for version in held() {
+        T::__freeze(&mut running, version);
+    }
+    if differ(&*running, desired).is_empty() {
+        return Held::Nothing;
     }
     if load::recheck::<T>(&running, tree).is_err() {
-        return Some((Box::new((*base.running).clone()), base.running.0.meta.tree.clone()));
+        return Held::Fails;
     }
-    let tree = layer::graft(tree, &base.running.0.meta.tree, T::SCHEMA);
-    Some((running, Arc::new(tree)))
+    let first = layer::graft(tree, &base.running.0.meta.tree, T::SCHEMA);
+    let tree = base
+        .firsts
+        .iter()
+        .rev()
+        .fold(first, |tree, version| layer::graft(&tree, &version.0.meta.tree, T::SCHEMA));
+    Held::Some((running, Arc::new(tree)))
 }

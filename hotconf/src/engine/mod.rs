@@ -2,24 +2,35 @@
 //!
 //! One thread, `hotconf`, serves all configurations of the process. It runs a current-thread runtime
 //! that nobody else sees: a task per source that pulls it ([`pull`]), a task per configuration that
-//! drives it ([`driver`]). Code of the user runs on [`workers`]; file events come from [`watcher`].
-//! The thread begins with the first configuration and ends with the last.
+//! drives it ([`driver`]): it tells control what happens, has candidates judged ([`judge`]) in the right
+//! place ([`loading`]), and does what control says ([`install`]). [`launch`] brings all that to life and sees
+//! it end, [`first`] is the first load, [`once`] a load without any of it. Code of the user runs on
+//! [`workers`]; file events come from [`watcher`]. The thread begins with the first configuration and ends
+//! with the last.
 
 mod alarm;
 mod bench;
 mod driver;
+mod first;
+mod held;
 mod install;
 mod judge;
 mod launch;
+mod loading;
+mod once;
+mod plan;
 mod pull;
+mod reloads;
 mod remote;
 mod services;
 mod teller;
+mod told;
 pub(crate) mod watcher;
 pub(crate) mod workers;
 
-pub(crate) use bench::Bench;
-pub(crate) use launch::{Setup, Started, launch, read_once};
+pub(crate) use bench::{Bench, Telling};
+pub(crate) use launch::{Setup, Started, launch};
+pub(crate) use once::read_once;
 pub(crate) use remote::Remote;
 pub(crate) use services::{EngineServices, OneShot};
 
@@ -61,13 +72,15 @@ impl Engine {
 
     fn begin() -> Result<Self, Error> {
         let failed = |e: std::io::Error| Error::usage(format!("the engine's thread could not begin: {e}"));
+        // Before the runtime is made, whose timer counts from then on: see `next_beat`.
+        let began = Instant::now();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         // Sockets cost descriptors: only where a source may have some.
         let runtime = if cfg!(feature = "remote") { runtime.enable_all() } else { runtime.enable_time() };
         let runtime = runtime.build().map_err(failed)?;
         let handle = runtime.handle().clone();
         let workers = Workers::new();
-        let services = Arc::new(EngineServices::new(handle.clone(), workers.clone(), Instant::now()));
+        let services = Arc::new(EngineServices::new(handle.clone(), workers.clone(), began));
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let thread = {
             let (stop, ended, workers) = (stop.clone(), ended.clone(), workers.clone());

@@ -1,5 +1,6 @@
 //! One task per source: pulls it, hands on what it brings, and tells it what became of that.
 
+use super::held::Held;
 use crate::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
 use std::sync::atomic::Ordering;
@@ -84,6 +85,7 @@ async fn run(
     let mut answered = false;
     let mut last_failure: Option<String> = None;
     let mut pause = Pause::default();
+    let mut held = Held::default();
     loop {
         let waits = source.is_live() || !answered || ticket.is_some();
         let rest_until = pause.until.filter(|_| ticket.is_none());
@@ -96,7 +98,7 @@ async fn run(
             if let Some(at) = rest_until {
                 cx.sleep_until(at).await;
             }
-            source.next(&cx).await
+            held.watched(&cx, source.next(&cx)).await
         };
         let Some(first) = token.run_until_cancelled(race(orders.recv(), answer)).await else { return };
         let result = match first {
@@ -119,7 +121,7 @@ async fn run(
         answered = true;
         if cx.activity().reads.load(Ordering::Relaxed) == reads {
             // A source that keeps no account of its own.
-            cx.activity().read(cx.now(), 0);
+            cx.activity().read(cx.now());
         }
         if ticket.is_none() {
             pause.note(result.is_err(), begun, cx.now());

@@ -2,6 +2,8 @@
 
 use super::Engine;
 use super::alarm::Alarm;
+use super::driver::Outlets;
+use super::reloads::Reloads;
 use super::teller::Teller;
 use crate::error::Error;
 use crate::observe::{Board, Bus};
@@ -12,19 +14,12 @@ use crate::sync::lock;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-
-/// What a handle asks of the driver.
-pub(crate) enum Command {
-    /// Read every source anew; the answer is the version in force afterwards, or the refusal.
-    Reload(oneshot::Sender<Result<u64, Error>>),
-}
 
 /// A handle's end of the driver.
 pub(crate) struct Remote {
     token: CancellationToken,
-    commands: mpsc::UnboundedSender<Command>,
+    reloads: Arc<Reloads>,
     pub(crate) board: Arc<Board>,
     pub(crate) bus: Arc<Bus>,
     teller: Teller,
@@ -41,23 +36,19 @@ pub(crate) struct Remote {
 impl Remote {
     pub(crate) fn new(
         (token, ended): (CancellationToken, CancellationToken),
-        commands: mpsc::UnboundedSender<Command>,
-        board: Arc<Board>,
-        (teller, report): (Teller, Report),
+        reloads: Arc<Reloads>,
+        out: Outlets,
         engine: Arc<Engine>,
     ) -> Self {
+        let Outlets { board, teller, report } = out;
         let (bus, parted) = (teller.bus.clone(), CancellationToken::new());
         let engine = Mutex::new(Some(engine));
-        Self { token, commands, board, bus, teller, report, ended, engine, parted }
+        Self { token, reloads, board, bus, teller, report, ended, engine, parted }
     }
 
     /// Asks for a reload; cancel-safe: a dropped future leaves the reload under way.
     pub(crate) async fn reload(&self) -> Result<u64, Error> {
-        let (answer, answered) = oneshot::channel();
-        if self.commands.send(Command::Reload(answer)).is_err() {
-            return Err(stopped());
-        }
-        answered.await.unwrap_or_else(|_| Err(stopped()))
+        self.reloads.ask().await.unwrap_or_else(|| Err(Error::usage("this configuration was shut down")))
     }
 
     /// Stops the driver and waits, up to `grace`, until nothing of it is left.
@@ -91,6 +82,9 @@ impl Remote {
         self.token.cancel();
         self.ended.cancelled().await;
         calm.await;
+        // A callback that shuts the last configuration down waits for the engine, which must not wait for it
+        // in turn.
+        let _spared = self.teller.workers.spare_this_thread();
         let engine = lock(&self.engine).take();
         match engine {
             Some(engine) => {
@@ -124,8 +118,4 @@ impl Drop for Remote {
         self.board.stop();
         self.bus.close();
     }
-}
-
-fn stopped() -> Error {
-    Error::usage("this configuration was shut down")
 }

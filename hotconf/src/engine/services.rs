@@ -8,6 +8,7 @@ use crate::source::{BoxFuture, Inbox, Services, WatchFailure, Watching};
 use crate::sync::{later, lock};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// The services of a running engine.
@@ -85,23 +86,51 @@ impl Services for EngineServices {
     }
 }
 
-/// The next multiple of `every` since `began`: all sources wake on the same beat.
+/// The timer's wheel turns in steps of this length, counted from when its runtime was made.
+///
+/// A sleep that ends within a step wakes the thread twice: at the step's start, where tokio sorts out what is
+/// due in it, and when it is due. One that ends at its start wakes it once. Nothing but the number of an
+/// idle process's wake-ups depends on it.
+const STEP: Duration = Duration::from_millis(64);
+
+/// The next multiple of `every` since `began`, put forward to the start of the timer's step: all sources
+/// wake on the same beat, and once.
 fn next_beat(began: Instant, now: Instant, every: Duration) -> Instant {
     let every = every.max(Duration::from_millis(1));
-    let passed = now.saturating_duration_since(began).as_nanos() / every.as_nanos();
-    let beats = u32::try_from(passed + 1).unwrap_or(u32::MAX);
-    began.checked_add(every.saturating_mul(beats)).filter(|at| *at > now).unwrap_or_else(|| later(now, every))
+    let passed = now.saturating_duration_since(began);
+    let beats = u32::try_from(passed.as_nanos() / every.as_nanos()).unwrap_or(u32::MAX - 2);
+    let beat = |n: u32| {
+        let at = every.saturating_mul(beats + n);
+        at.saturating_sub(Duration::from_nanos(if every < STEP { 0 } else { nanos_past_step(at) }))
+    };
+    // The very next may have been put forward to before now.
+    let at = [beat(1), beat(2)].into_iter().find(|at| *at > passed).and_then(|at| began.checked_add(at));
+    at.unwrap_or_else(|| later(now, every))
+}
+
+fn nanos_past_step(at: Duration) -> u64 {
+    // Less than a step in any case.
+    u64::try_from(at.as_nanos() % STEP.as_nanos()).unwrap_or(0)
 }
 
 /// The services of `read()`: no thread, no watching; whoever waits, waits in place. A remote store needs
 /// sockets and their timers, and has the engine for as long as it is read.
-#[derive(Default)]
 pub(crate) struct OneShot {
+    /// Until when a source is waited for.
+    deadline: Instant,
     #[cfg(feature = "remote")]
     engine: Mutex<Option<Arc<super::Engine>>>,
 }
 
 impl OneShot {
+    pub(crate) fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            #[cfg(feature = "remote")]
+            engine: Mutex::new(None),
+        }
+    }
+
     /// Nothing of it is left when it returns.
     #[cfg(feature = "remote")]
     pub(crate) fn close(&self) {
@@ -122,8 +151,19 @@ impl Services for OneShot {
         if let Some(engine) = &*lock(&self.engine) {
             return engine.services.sleep_until(at);
         }
-        // Polled by the calling thread alone, which has nothing else to do until then.
-        Box::pin(async move { std::thread::sleep(at.saturating_duration_since(Instant::now())) })
+        let deadline = self.deadline;
+        // Polled by the calling thread alone, which has nothing else to do until then; but it looks at the
+        // deadline, so it gets a turn after each sleep, and none goes on beyond it.
+        let mut slept = false;
+        Box::pin(std::future::poll_fn(move |cx| {
+            if slept {
+                return Poll::Ready(());
+            }
+            std::thread::sleep(at.min(deadline).saturating_duration_since(Instant::now()));
+            slept = at <= deadline;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }))
     }
 
     fn watch(&self, _: &[PathBuf], _: &Arc<Inbox>) -> (Watching, Vec<WatchFailure>) {
@@ -158,14 +198,38 @@ impl Services for OneShot {
 mod tests {
     use super::*;
 
-    #[test]
-    fn all_sources_wake_on_the_same_beat() {
+    fn beat(every: Duration, now_ms: u64) -> u64 {
         let began = Instant::now();
+        let beat = next_beat(began, began + Duration::from_millis(now_ms), every);
+        u64::try_from((beat - began).as_millis()).unwrap()
+    }
+
+    #[test]
+    fn all_sources_wake_on_the_same_beat_and_at_the_start_of_a_step_of_the_timer() {
         let every = Duration::from_secs(2);
-        let at = |ms| began + Duration::from_millis(ms);
-        assert_eq!(next_beat(began, at(0), every), at(2000));
-        assert_eq!(next_beat(began, at(1999), every), at(2000));
-        assert_eq!(next_beat(began, at(2000), every), at(4000));
-        assert_eq!(next_beat(began, at(86_400_001), every), at(86_402_000));
+        assert_eq!(beat(every, 0), 31 * 64);
+        assert_eq!(beat(every, 1983), 31 * 64);
+        // Behind the beat that was put forward, the one after it is next.
+        assert_eq!([beat(every, 1984), beat(every, 1999), beat(every, 2000)], [62 * 64; 3]);
+        assert_eq!(beat(every, 86_400_001), 86_402_000 / 64 * 64);
+    }
+
+    #[test]
+    fn beats_come_as_often_as_was_asked_for() {
+        for every in [1, 20, 63, 64, 65, 100, 2000, 3600] {
+            let (mut now, mut beats) = (0, 0);
+            while now < 72_000 {
+                let next = beat(Duration::from_millis(every), now);
+                assert!(next > now && next <= now + every + 63, "{every} at {now}: {next}");
+                (now, beats) = (next, beats + 1);
+            }
+            assert!((72_000 / every).abs_diff(beats) <= 1, "{every}: {beats}");
+        }
+    }
+
+    #[test]
+    fn a_beat_that_no_clock_reaches_is_later_than_now() {
+        let now = Instant::now();
+        assert!(next_beat(now, now, Duration::MAX) > now);
     }
 }

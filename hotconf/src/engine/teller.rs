@@ -45,6 +45,15 @@ impl Teller {
         }
     }
 
+    /// Drops values of the user's on a worker: their `Drop` is code of the user too.
+    pub(crate) fn retire(&self, gone: impl Send + 'static) {
+        let Some(report) = self.report.get().and_then(Weak::upgrade) else { return };
+        let name = Arc::from("dropping a version that is no longer in force");
+        let run = self.calls.counted(move || drop(gone));
+        // Without workers it is dropped here: then everything ends.
+        drop(Pool::submit(&*self.workers, Job { name, report, run }));
+    }
+
     /// Tells of code of the user that panicked or hangs.
     fn trouble(&self, trouble: Trouble) {
         let message = match trouble {

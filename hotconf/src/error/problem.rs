@@ -2,8 +2,26 @@
 
 use crate::origin::Origin;
 use std::fmt;
+use std::sync::Arc;
 
 /// What sort of thing is wrong.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, ProblemKind};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let kind = |text: &str| {
+///     let error = Hot::<App>::builder().source(Inline::toml("app", text)).read().unwrap_err();
+///     error.problems()[0].kind()
+/// };
+/// assert_eq!(kind("retries = "), ProblemKind::Syntax);
+/// assert_eq!(kind("retries = \"x\""), ProblemKind::Type);
+/// assert_eq!(kind("retries = 11"), ProblemKind::Range);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProblemKind {
@@ -82,6 +100,12 @@ impl Problem {
     pub(crate) fn at(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
+    }
+
+    /// Says whose it is, where it does not yet: a problem always does.
+    #[must_use]
+    pub(crate) fn of(self, source: &Arc<str>) -> Self {
+        if self.origin.is_some() { self } else { self.at(Origin::whole(source.clone())) }
     }
 
     /// What sort of thing is wrong.

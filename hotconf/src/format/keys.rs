@@ -43,18 +43,20 @@ impl Duplicates {
         let size = (keys.len() * 2).next_power_of_two();
         self.slots.clear();
         self.slots.resize(size, 0);
-        for (index, key) in keys.iter().enumerate() {
-            let start = hash(key.name.as_bytes());
-            let free = (0..PROBES).map(|step| start.wrapping_add(step) & (size - 1)).find_map(|slot| {
-                match self.slots[slot] {
-                    0 => Some(Some(slot)),
-                    taken if keys[taken as usize - 1].name == key.name => Some(None),
-                    _ => None,
+        let slots = &mut self.slots[..size];
+        for (key, mark) in keys.iter().zip(1_u32..) {
+            let mut at = hash(key.name.as_bytes());
+            let last = at.wrapping_add(PROBES);
+            loop {
+                let slot = &mut slots[at & (size - 1)];
+                if *slot == 0 {
+                    *slot = mark;
+                    break;
                 }
-            });
-            match (free.flatten(), u32::try_from(index + 1)) {
-                (Some(slot), Ok(mark)) => self.slots[slot] = mark,
-                _ => return false,
+                at = at.wrapping_add(1);
+                if at == last || keys[*slot as usize - 1].name == key.name {
+                    return false;
+                }
             }
         }
         true
@@ -75,27 +77,26 @@ fn sorted(keys: &[Key<'_>], mut found: impl FnMut(usize, usize)) {
     }
 }
 
-/// A multiply and rotate over words, as in rustc's own hasher.
+/// Mixes the length with what a key begins and ends with, sixteen bytes at most: keys that are longer and
+/// differ in the middle only are rare enough for probing.
 fn hash(bytes: &[u8]) -> usize {
     const K: u64 = 0xf135_7aea_2e62_a9c5;
-    let mut hash = bytes.len() as u64;
-    let mut chunks = bytes.chunks_exact(8);
-    for chunk in &mut chunks {
-        let word = u64::from_le_bytes(chunk.try_into().expect("a chunk has eight bytes"));
-        hash = (hash.rotate_left(5) ^ word).wrapping_mul(K);
-    }
-    // The rest in one word: halves that overlap, or first, middle and last byte. Which is which is told
-    // apart by the length, with which the hash began.
-    let rest = chunks.remainder();
-    if let (Some(low), Some(high)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
-        let word = u64::from(u32::from_le_bytes(*low)) << 32 | u64::from(u32::from_le_bytes(*high));
-        hash = (hash.rotate_left(5) ^ word).wrapping_mul(K);
-    } else if let (Some(&first), Some(&last)) = (rest.first(), rest.last()) {
-        let word = u64::from(first) << 16 | u64::from(rest[rest.len() / 2]) << 8 | u64::from(last);
-        hash = (hash.rotate_left(5) ^ word).wrapping_mul(K);
-    }
+    let (low, high) = match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(low), Some(high)) => (u64::from_le_bytes(*low), u64::from_le_bytes(*high)),
+        // Halves that overlap, or first, middle and last byte: the length tells which is which.
+        _ => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>(), bytes) {
+            (Some(low), Some(high), _) => {
+                (u64::from(u32::from_le_bytes(*low)), u64::from(u32::from_le_bytes(*high)))
+            }
+            (_, _, [first, .., last]) => {
+                (u64::from(*first), u64::from(bytes[bytes.len() / 2]) << 8 | u64::from(*last))
+            }
+            _ => (bytes.first().map_or(0, |&only| u64::from(only)), 0),
+        },
+    };
+    let hash = (low ^ bytes.len() as u64).wrapping_mul(K).rotate_left(29) ^ high;
     // The upper half is the well mixed one.
-    usize::try_from(hash >> 32).expect("32 bits fit")
+    usize::try_from(hash.wrapping_mul(K) >> 32).expect("32 bits fit")
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod json;
 mod keys;
 #[cfg(any(feature = "json", feature = "toml", feature = "yaml"))]
 mod number;
+#[cfg(any(feature = "json", feature = "toml"))]
+mod splice;
 mod text;
 #[cfg(feature = "toml")]
 mod toml;
@@ -153,6 +155,37 @@ pub(crate) fn parse_with(
             Ok(doc.with_problems(problems))
         }
     }
+}
+
+/// A document made anew for a source that brought one before.
+#[derive(Debug)]
+pub(crate) struct Reread {
+    pub(crate) doc: Document,
+    /// One value was parsed, and the rest taken from the document before.
+    pub(crate) spliced: bool,
+}
+
+/// Parses `bytes`, of which only one value is looked at if that is all that changed since `before`: the
+/// document is the same as that of [`parse_with`].
+///
+/// `before` was parsed in the same format and within the same limits.
+pub(crate) fn parse_again(
+    format: Format,
+    name: &str,
+    bytes: &[u8],
+    limits: &Limits,
+    before: Option<&Document>,
+) -> Result<Reread, Vec<Problem>> {
+    #[cfg(any(feature = "json", feature = "toml"))]
+    if let Some(before) = before
+        && **before.name() == *name
+        && bytes.len() <= text::most(limits)
+        && let Some(doc) = splice::splice(format, bytes, before)
+    {
+        return Ok(Reread { doc, spliced: true });
+    }
+    let _ = before;
+    parse_with(format, name, bytes, limits).map(|doc| Reread { doc, spliced: false })
 }
 
 fn feature_is_off(format: Format, name: &str) -> Problem {

@@ -11,20 +11,19 @@ use crate::origin::Origin;
 pub(super) fn decode<'b>(name: &str, bytes: &'b [u8], limits: &Limits) -> Result<&'b str, Vec<Problem>> {
     let refuse =
         |message: String, origin| Err(vec![Problem::new(ProblemKind::Syntax, "", message).at(origin)]);
-    // The tape holds offsets in 32 bits; half of them are left to the strings that had escapes.
-    let most = limits.bytes.min(1 << 31);
+    let most = most(limits);
     if bytes.len() > most {
         let message = format!("expected at most {most} bytes, found {}", bytes.len());
         return refuse(message, Origin::whole(name));
     }
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let bytes = without_mark(bytes);
     // Asked first: UTF-16 of plain ASCII is valid UTF-8, full of NUL.
     if let Some(encoding) = wide(bytes) {
         let message = format!("expected UTF-8, found {encoding}: save the file as UTF-8");
         return refuse(message, Origin::whole(name));
     }
-    // `contains` looks at whole words; where it finds nothing, as nearly always, that is all.
-    if bytes.contains(&0) {
+    // Without an exit inside a chunk the compiler looks at many bytes at once.
+    if bytes.chunks(64).any(|chunk| chunk.iter().fold(u8::MAX, |least, &byte| least.min(byte)) == 0) {
         let at = bytes.iter().position(|&byte| byte == 0).unwrap_or_default();
         let (line, column) = end_of(&String::from_utf8_lossy(&bytes[..at]));
         let message = "expected text, found NUL bytes: was the file cut off by a crash?";
@@ -37,6 +36,17 @@ pub(super) fn decode<'b>(name: &str, bytes: &'b [u8], limits: &Limits) -> Result
         let message = "expected UTF-8, found a byte that is not: save the file as UTF-8";
         refuse(message.to_owned(), Origin::line(name, line, column))
     })
+}
+
+/// How many bytes a document may have.
+pub(super) fn most(limits: &Limits) -> usize {
+    // The tape holds offsets in 32 bits; half of them are left to the strings that had escapes.
+    limits.bytes.min(1 << 31)
+}
+
+/// The bytes behind the byte-order mark.
+pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)
 }
 
 /// Names an encoding of two or four bytes a character, told by its mark or by where the zeros are.

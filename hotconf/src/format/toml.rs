@@ -5,7 +5,7 @@
 
 use super::number::{self, Integer};
 use super::{Fault, Limits, MOST_FAULTS, Read, offset_in};
-use crate::value::{Builder, Kind};
+use crate::value::{Builder, Document, Kind};
 use ::toml::Spanned;
 use ::toml::de::{DeArray, DeString, DeTable, DeValue, Error};
 use std::collections::HashSet;
@@ -17,17 +17,19 @@ pub(super) fn parse(name: &str, text: &str, limits: &Limits) -> Read {
     if text.len() > limits.nodes && least_nodes(text.as_bytes()) > limits.nodes {
         return Err(vec![Fault::new(0, Limits::too_many(limits.nodes))]);
     }
-    let root = DeTable::parse(text).map_err(|first| syntax_faults(text, first))?;
-    let mut fill = Fill {
-        builder: Builder::new(name, text.to_owned()),
-        text,
-        limits,
-        faults: Vec::new(),
-        over: false,
-        scratch: Vec::new(),
-    };
+    let root = DeTable::parse(text).map_err(|first| syntax_faults(text, first, limits))?;
+    let mut fill = Fill::new(name, text, limits);
     fill.table(0, root.get_ref(), 1);
     super::done(fill.builder, fill.faults)
+}
+
+/// Parses `text` as one value from the first byte to the last.
+pub(super) fn scalar(text: &str) -> Option<Document> {
+    let value = DeValue::parse(text).ok()?;
+    let limits = Limits::default();
+    let mut fill = Fill::new("", text, &limits);
+    fill.value(&value, 1);
+    (value.span() == (0..text.len()) && fill.faults.is_empty()).then(|| fill.builder.finish())
 }
 
 /// Counts `=` and `,` outside strings and comments: a document has at least as many nodes.
@@ -77,6 +79,17 @@ struct Fill<'d, 't> {
 }
 
 impl<'d, 't> Fill<'d, 't> {
+    fn new(name: &str, text: &'t str, limits: &'d Limits) -> Self {
+        Self {
+            builder: Builder::new(name, text.to_owned()),
+            text,
+            limits,
+            faults: Vec::new(),
+            over: false,
+            scratch: Vec::new(),
+        }
+    }
+
     fn table(&mut self, pos: usize, table: &'d DeTable<'t>, depth: usize) {
         if !self.within(pos, depth, 2 * table.len()) {
             return;
@@ -165,9 +178,12 @@ impl<'d, 't> Fill<'d, 't> {
 /// Recovering from every fault of a large document that is no TOML at all would take long.
 const MOST_TO_RECOVER: usize = 1 << 20;
 
+/// How deep the parser itself goes, in keys with dots and in arrays; its messages do not say it.
+const PARSER_DEPTH: usize = 80;
+
 /// All faults of a text that is no TOML, of which `first` is one.
 #[cold]
-fn syntax_faults(text: &str, first: Error) -> Vec<Fault> {
+fn syntax_faults(text: &str, first: Error, limits: &Limits) -> Vec<Fault> {
     let errors = if text.len() > MOST_TO_RECOVER { vec![first] } else { DeTable::parse_recoverable(text).1 };
     let mut duplicates = MOST_FAULTS;
     let mut told = HashSet::new();
@@ -190,7 +206,12 @@ fn syntax_faults(text: &str, first: Error) -> Vec<Fault> {
                 }
                 return Fault::new(span.start, format!("duplicate key `{}`", key.escape_debug()));
             }
-            Fault::new(span.start, error.message())
+            match error.message() {
+                "cannot recurse further; max recursion depth met" | "recursion limit" => {
+                    Fault::new(span.start, Limits::too_deep(limits.depth.min(PARSER_DEPTH)))
+                }
+                message => Fault::new(span.start, message),
+            }
         })
         .collect()
 }

@@ -20,6 +20,50 @@ pub(crate) fn graft(desired: &Tree, running: &Tree, schema: &'static Schema) -> 
     tree
 }
 
+/// Whether `tree` has restart slots, outside of maps and lists, that none of `known` has: in a section that
+/// was missing there, or in another variant.
+///
+/// The entries of a map are without limit, and come and go: what is remembered of each would be too.
+pub(crate) fn has_new_restart(tree: &Tree, known: &[&Tree], schema: &'static Schema) -> bool {
+    let known: Vec<_> = known.iter().map(|tree| (*tree, tree.root)).collect();
+    has_new(tree, tree.root, &known, schema)
+}
+
+fn has_new(tree: &Tree, now: Item, known: &[(&Tree, Item)], schema: &'static Schema) -> bool {
+    let Some((variant, group, slots)) = fields(schema, tree, now) else { return false };
+    let known: Vec<_> = known
+        .iter()
+        .filter_map(|(tree, item)| {
+            let (other, _, slots) = fields(schema, tree, *item)?;
+            (other == variant).then_some((*tree, slots))
+        })
+        .collect();
+    group.fields.iter().enumerate().any(|(index, field)| match field.shape {
+        _ if field.restart => known.is_empty(),
+        Shape::Section(inner) | Shape::Optional(inner) => {
+            let known: Vec<_> = known.iter().map(|(tree, slots)| (*tree, slots[index])).collect();
+            has_new(tree, slots[index], &known, inner)
+        }
+        Shape::Leaf | Shape::Map(_) | Shape::List(_) => false,
+    })
+}
+
+/// The variant of a section in a tree, its fields and their slots.
+fn fields<'t>(
+    schema: &'static Schema,
+    tree: &'t Tree,
+    item: Item,
+) -> Option<(u16, &'static Group, &'t [Item])> {
+    let Item::Section { start, len, variant } = item else { return None };
+    let slots = &tree.items[start as usize..(start + len) as usize];
+    match &schema.body {
+        Body::Struct(group) => Some((variant, group, slots)),
+        Body::Enum { variants, .. } => {
+            Some((variant, &variants.get(usize::from(variant))?.group, &slots[1..]))
+        }
+    }
+}
+
 struct Graft<'t> {
     tree: &'t mut Tree,
     running: &'t Tree,

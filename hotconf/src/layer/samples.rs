@@ -1,26 +1,11 @@
 //! A schema written by hand, and documents for it: what the tests of this stage share.
 
-use crate::schema::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape, Variant};
+use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Merge, Schema, Shape, Variant};
 use crate::value::{Document, Item, Kind, Layered, Ref, Value};
 use std::sync::Arc;
 
 pub(super) const fn leaf(name: &'static str, number: u32) -> FieldMeta {
-    FieldMeta {
-        name,
-        doc: "",
-        ty: "u32",
-        form: Form::Unknown,
-        optional: false,
-        shape: Shape::Leaf,
-        default: Fallback::Required,
-        range: None,
-        restart: false,
-        secret: false,
-        deprecated: None,
-        merge: Merge::Replace,
-        env: None,
-        number,
-    }
+    FieldMeta { number, ..FieldMeta::leaf(name, "", "u32") }
 }
 
 pub(super) static HTTP: Schema = Schema {

@@ -118,6 +118,11 @@ impl<'t> At<'t> {
         !self.is_unset() && !matches!(self.new.item, Item::Section { .. })
     }
 
+    /// How many steps lead here from the root.
+    pub(super) fn depth(&self) -> usize {
+        std::iter::successors(self.trail, |step| step.parent).count()
+    }
+
     /// The dotted path of the section.
     pub(super) fn path(&self) -> String {
         let mut path = String::new();

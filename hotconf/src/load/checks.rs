@@ -139,6 +139,10 @@ impl Loader<'_> {
         if let Item::Section { variant, .. } = at.new.item
             && usize::from(variant) < variants.len()
         {
+            // A setter's guess makes no enum: which one is meant is not said.
+            if self.stray(at, None) {
+                return None;
+            }
             return Some(usize::from(variant));
         }
         self.refuse_tag(at);

@@ -5,6 +5,7 @@
 
 use super::at::{At, MovedFields, is_unset};
 use super::nested::Nested;
+use super::patch::Patch;
 use super::{HotConf, panics};
 use crate::error::{Problem, ProblemKind};
 use crate::value::de::{De, LeafError, Reparse};
@@ -25,7 +26,7 @@ pub struct Loader<'t> {
     /// Something was refused, by this stage or by the merge.
     pub(super) refused: bool,
     /// A setter is at work: what the tree does not mention stays as it is.
-    pub(super) patch: bool,
+    pub(super) patch: Option<Patch>,
     /// Only the checks of sections are asked; no leaf is read.
     pub(super) recheck: bool,
     /// Leaves decoded so far.
@@ -47,7 +48,7 @@ impl<'t> Loader<'t> {
             problems: Vec::new(),
             detail: None,
             refused: false,
-            patch: false,
+            patch: None,
             recheck: false,
             decoded: 0,
         }
@@ -239,7 +240,7 @@ impl<'t> Loader<'t> {
         let was_unset = at.old_slot(i).is_none_or(is_unset);
         if self.recheck {
             self.update_nested(at, i, place);
-        } else if is_unset(at.slot(i)) || (was_unset && !self.patch) {
+        } else if is_unset(at.slot(i)) || (was_unset && self.patch.is_none()) {
             // What the default made up is no base for what a source says.
             let value = self.nested_or(at, i, default);
             self.put(place, value);
@@ -276,18 +277,6 @@ impl<'t> Loader<'t> {
     /// Indices of the fields whose slots differ between the two trees.
     pub fn moved<'a>(&self, at: At<'a>) -> MovedFields<'a> {
         at.moved(self.recheck)
-    }
-
-    /// Tells whether an enum has another variant than before.
-    pub fn retagged(&self, at: At<'_>) -> bool {
-        if self.recheck {
-            return false;
-        }
-        let variant = |item| match item {
-            Item::Section { variant, .. } => Some(variant),
-            _ => None,
-        };
-        at.old.is_none_or(|old| variant(old.item) != variant(at.new.item)) || variant(at.new.item).is_none()
     }
 
     /// Assigns what could be loaded.

@@ -9,6 +9,7 @@ mod checks;
 mod loader;
 mod nested;
 mod panics;
+mod patch;
 mod refusal;
 mod run;
 mod set;
@@ -64,7 +65,12 @@ pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'stati
     ///
     /// The value goes the way of a document: decoded by the field's own type, held to its range, asked
     /// of its checks and those of all sections above. A text for a field that is no string is
-    /// [`Value::Text`](crate::Value::Text). `()` unsets: `None`, or the default.
+    /// [`Value::Text`](crate::Value::Text). `()` unsets: `None`, the default, or an entry less.
+    ///
+    /// A section that is missing, or an entry that is new, is made of what is set and of its defaults. A
+    /// field of an enum can be set where the enum is of a variant that has it; another variant is set as a
+    /// whole, with its tag. Of a map of leaves, `HashMap<String, _>` or `BTreeMap<String, _>`, one entry
+    /// can be set, too.
     ///
     /// # Errors
     ///
@@ -73,11 +79,12 @@ pub trait HotConf: crate::schema::Section + Clone + Send + Sync + Sized + 'stati
         set::set(self, path, &value)
     }
 
-    /// Tells which fields differ. Allocates nothing where none does.
-    fn diff(&self, other: &Self) -> Diff {
-        let mut moved = Moved::with_names();
-        self.__differ(other, 0, &mut moved);
-        Diff::new(Self::SCHEMA, moved)
+    /// Tells which fields differ, from this value, the old one, to `new`. Allocates nothing where none
+    /// does.
+    fn diff<'v>(&'v self, new: &'v Self) -> Diff<'v, Self> {
+        let mut moved = Moved::with_details();
+        self.__differ(new, 0, &mut moved);
+        Diff::between(self, new, moved)
     }
 
     /// What the type says of itself.

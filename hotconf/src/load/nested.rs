@@ -6,7 +6,7 @@
 use super::HotConf;
 use super::at::{At, Name, is_unset};
 use super::loader::Loader;
-use crate::schema::Moved;
+use crate::schema::{DiffKind, Moved};
 use crate::value::{Item, Kind, Ref};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
@@ -58,7 +58,7 @@ impl<S: HotConf> Nested for Option<S> {
     }
 
     fn update(&mut self, cx: &mut Loader<'_>, at: At<'_>) {
-        let was_set = cx.patch || at.old.is_some_and(|old| !is_unset(old));
+        let was_set = cx.patch.is_some() || at.old.is_some_and(|old| !is_unset(old));
         match self {
             _ if cx.recheck => self.iter_mut().for_each(|section| section.update(cx, at)),
             _ if at.is_unset() => *self = None,
@@ -110,7 +110,7 @@ impl<S: HotConf> Nested for Vec<S> {
             return self.iter_mut().for_each(|section| section.update(cx, at));
         }
         let old = at.old.map(Ref::elements).unwrap_or_default();
-        if cx.patch || old.len() != self.len() || is_misplaced(at, Kind::Array) {
+        if cx.patch.is_some() || old.len() != self.len() || is_misplaced(at, Kind::Array) {
             let list = Self::load(cx, at);
             return cx.put(self, list);
         }
@@ -167,8 +167,12 @@ macro_rules! maps {
                 if cx.recheck {
                     return self.values_mut().for_each(|section| section.update(cx, at));
                 }
+                if let Some(key) = cx.unset_entry(at) {
+                    self.remove(key);
+                    return;
+                }
                 let (old, new) = (at.old.map(Ref::entries).unwrap_or_default(), at.new.entries());
-                let strays = !cx.patch && old.len() != self.len();
+                let strays = cx.patch.is_none() && old.len() != self.len();
                 if strays || is_misplaced(at, Kind::Table) {
                     let map = Self::load(cx, at);
                     return cx.put(self, map);
@@ -181,7 +185,7 @@ macro_rules! maps {
                     }
                     let step = at.step_to(Name::Key(key));
                     // A setter's old tree is empty: every field that it mentions has moved.
-                    let before = before.or_else(|| cx.patch.then(|| entry.tree.at(Item::Absent)));
+                    let before = before.or_else(|| cx.patch.is_some().then(|| entry.tree.at(Item::Absent)));
                     let inside = at.inside(entry, before, &step, cx.problems.len());
                     match self.get_mut(key) {
                         Some(section) if before.is_some() => section.update(cx, inside),
@@ -197,19 +201,22 @@ macro_rules! maps {
                 let moved = |(key, section): (&String, &S)| {
                     other.get(key).is_none_or(|theirs| differs(section, theirs))
                 };
-                if !out.wants_names() {
+                if !out.wants_details() {
                     if self.len() != other.len() || self.iter().any(moved) {
                         out.push(base);
                     }
                     return;
                 }
                 let here = self.iter().filter(|&entry| moved(entry)).map(|(key, _)| key);
-                let gone = other.keys().filter(|key| !self.contains_key(*key));
-                let mut names: Vec<String> = here.chain(gone).cloned().collect();
-                if !names.is_empty() {
-                    names.sort();
+                let new = other.keys().filter(|key| !self.contains_key(*key));
+                let named = here.chain(new).map(|key| {
+                    (key.clone(), DiffKind::of(self.contains_key(key), other.contains_key(key)))
+                });
+                let mut named: Vec<_> = named.collect();
+                if !named.is_empty() {
+                    named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
                     out.push(base);
-                    out.name(base, names);
+                    out.entries(base, named);
                 }
             }
 

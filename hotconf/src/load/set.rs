@@ -8,6 +8,7 @@ use super::HotConf;
 use super::at::At;
 use super::loader::Loader;
 use super::nested::Nested;
+use super::patch::{Patch, Stray, Turn, turns};
 use super::run::reparse;
 use crate::error::{Problem, ProblemKind};
 use crate::layer::{Policy, merge};
@@ -82,14 +83,20 @@ impl SetError {
         &self.0.problems
     }
 
-    /// Tells whether there is no such field.
+    /// Tells whether there is no such field, or not in the enum's present variant.
     pub fn is_unknown_path(&self) -> bool {
         matches!(self.kind(), Some(ProblemKind::Unknown | ProblemKind::Removed))
     }
 
     /// Tells whether the value is not of the field's type.
     pub fn is_type(&self) -> bool {
-        matches!(self.kind(), Some(ProblemKind::Type | ProblemKind::Missing))
+        self.kind() == Some(ProblemKind::Type)
+    }
+
+    /// Tells whether something is missing that has no default, as in a section that was not there before;
+    /// [`problems`](Self::problems) names all of it.
+    pub fn is_missing(&self) -> bool {
+        self.kind() == Some(ProblemKind::Missing)
     }
 
     /// Tells whether the value is of the field's type and outside its range.
@@ -137,45 +144,95 @@ pub(super) fn set<T: HotConf, V: Serialize + ?Sized>(
         refused(ProblemKind::Unknown, path, format!("unknown key, `{path}` is no path: {error}"))
     })?;
     locate::<T>(&keys).map_err(|message| refused(ProblemKind::Unknown, path, message))?;
-    if let Some(message) = variant_needed::<T>(keys.segments()) {
-        return Err(refused(ProblemKind::Type, path, message));
-    }
     let value = Value::of(value).map_err(|error| refused(ProblemKind::Type, path, error.to_string()))?;
 
+    let keys = keys.segments();
+    let mut known: Vec<usize> = Vec::new();
+    loop {
+        let turns = turns(T::SCHEMA, keys, &known);
+        let Some(stray) = attempt(target, keys, &turns, &value)? else { return Ok(()) };
+        let at = turns.iter().position(|turn| turn.depth == stray.depth).unwrap_or_default();
+        let (turn, key) = (&turns[at], &keys[stray.depth]);
+        match stray.variant {
+            // The guess was wrong, and the variant that it is has such a field, too.
+            Some(variant) if turn.variant != variant && turn.has(variant, key) => {
+                known = turns[..at].iter().map(|turn| turn.variant).collect();
+                known.push(variant);
+            }
+            _ => {
+                return Err(refused(
+                    ProblemKind::Unknown,
+                    path,
+                    turned(&keys[..stray.depth], turn, stray.variant, key),
+                ));
+            }
+        }
+    }
+}
+
+/// Sets the path, with the enums on the way taken for the variants of `turns`; which of these is wrong.
+fn attempt<T: HotConf>(
+    target: &mut T,
+    keys: &[String],
+    turns: &[Turn],
+    value: &Value,
+) -> Result<Option<Stray>, SetError> {
     // In tables of its own and not mounted: a document that is null says nothing, a null that is set does.
-    let value =
-        keys.segments().iter().rev().fold(value, |value, key| Value::Table(vec![(key.clone(), value)]));
-    let layer = Layered::from(Arc::new(Document::of("the value that was set", &value)));
+    let mut said = value.clone();
+    for (depth, key) in keys.iter().enumerate().rev() {
+        let mut table = Vec::with_capacity(2);
+        if let Some(turn) = turns.iter().find(|turn| turn.depth == depth) {
+            let (tag, name) = turn.tag();
+            table.push((tag.to_owned(), Value::String(name.to_owned())));
+        }
+        table.push((key.clone(), said));
+        said = Value::Table(table);
+    }
+    let layer = Layered::from(Arc::new(Document::of("the value that was set", &said)));
     let merged = merge(&[layer], T::SCHEMA, Policy { deny_unknown: true });
     if !merged.problems.is_empty() {
         return Err(SetError::new(merged.problems, None));
     }
     let (before, after) = (Tree::default(), merged.tree);
     let mut cx = Loader::new(&after, reparse);
-    cx.patch = true;
+    cx.patch = Some(Patch {
+        keys: keys.to_vec(),
+        guessed: turns.last().map_or(0, |turn| turn.depth + 1),
+        null: *value == Value::Null,
+        stray: None,
+    });
     let mut changed = target.clone();
     changed.update(&mut cx, At::root(T::SCHEMA, after.root(), Some(before.root())));
+    if let Some(stray) = cx.patch.and_then(|patch| patch.stray) {
+        return Ok(Some(stray));
+    }
     if cx.refused {
         return Err(SetError::new(cx.problems, cx.detail));
     }
     *target = changed;
-    Ok(())
+    Ok(None)
 }
 
-/// Tells that a path leads to a field of an enum's variant: which variant is meant only its tag says.
-fn variant_needed<T: HotConf>(keys: &[String]) -> Option<String> {
-    (0..keys.len()).find_map(|at| {
-        let spot = T::SCHEMA.locate(&keys[..at]).ok()?;
-        let tag = spot.schema?.tag().filter(|tag| *tag != keys[at])?;
-        let whole = if spot.path.is_empty() { "the value".to_owned() } else { format!("`{}`", spot.path) };
-        Some(format!("{whole} has variants and is set as a whole, with its `{tag}`"))
-    })
+/// Says that a field is one of another variant than the value's.
+fn turned(section: &[String], turn: &Turn, variant: Option<usize>, key: &str) -> String {
+    let section: Path = section.iter().cloned().collect();
+    let section = section.to_string();
+    let whole = if section.is_empty() { "the value".to_owned() } else { format!("`{section}`") };
+    let (tag, name) = turn.tag();
+    match variant {
+        Some(variant) => format!(
+            "{whole} is `{}`, `{key}` belongs to {tag} = \"{name}\"; to change it, set {whole} as a whole, with its `{tag}`",
+            turn.name(variant)
+        ),
+        None => format!("{whole} is not there yet: set it as a whole, with its `{tag}`"),
+    }
 }
 
 /// Tells what is wrong with a path that leads nowhere.
 fn locate<T: HotConf>(path: &Path) -> Result<(), String> {
     let keys = path.segments();
     match T::SCHEMA.locate(keys) {
+        Ok(spot) if spot.inside && is_entry::<T>(keys) => Ok(()),
         Ok(spot) if spot.inside => Err(match spot.field {
             Some(field) => format!("`{}` is one value, which is set as a whole", field.name),
             None => "unknown key".to_owned(),
@@ -194,4 +251,12 @@ fn locate<T: HotConf>(path: &Path) -> Result<(), String> {
             Err(format!("unknown key{}", crate::schema::nearest::did_you_mean(hint.as_deref())))
         }
     }
+}
+
+/// Tells whether a path leads to an entry of a map of leaves that is set entry by entry.
+fn is_entry<T: HotConf>(keys: &[String]) -> bool {
+    let above = keys.split_last().and_then(|(_, map)| T::SCHEMA.locate(map).ok());
+    above.is_some_and(|spot| {
+        !spot.inside && spot.schema.is_none() && spot.field.is_some_and(|field| field.keyed)
+    })
 }

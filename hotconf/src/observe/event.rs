@@ -55,6 +55,24 @@ pub enum Event {
 }
 
 /// A new version, and what moved.
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("retries = 5");
+/// let Some(Event::Applied(applied)) = events.blocking_next()? else { panic!("a version is next") };
+/// assert_eq!((applied.previous(), applied.version()), (1, 2));
+/// assert_eq!(applied.paths(), ["retries"]);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Applied {
     pub(crate) before: Arc<Meta>,
@@ -62,7 +80,26 @@ pub struct Applied {
     pub(crate) moved: Moved,
 }
 
-/// One leaf that moved.
+/// One leaf that moved, of [`Applied::changes`].
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("retries = 5");
+/// let Some(Event::Applied(applied)) = events.blocking_next()? else { panic!("a version is next") };
+/// let change = &applied.changes()[0];
+/// assert_eq!((change.old.as_deref(), change.new.as_deref()), (Some("4"), Some("5")));
+/// assert_eq!(change.to_string(), "retries: 4 -> 5 (app:1:11)");
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldChange {
@@ -134,6 +171,17 @@ impl fmt::Debug for Applied {
 }
 
 /// A source that is gone or cannot be read.
+///
+/// ```
+/// use hotconf::Event;
+///
+/// /// What a person who is woken by it needs.
+/// fn page(event: &Event) -> Option<String> {
+///     let Event::SourceDown(down) = event else { return None };
+///     Some(format!("{} is down: {}", down.source(), down.error()))
+/// }
+/// assert_eq!(page(&Event::Lagged(3)), None);
+/// ```
 #[derive(Clone, Debug)]
 pub struct SourceDown {
     pub(crate) source: Arc<str>,
@@ -153,6 +201,25 @@ impl SourceDown {
 }
 
 /// A source that is well again.
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("retries = 50");
+/// assert!(matches!(events.blocking_next()?, Some(Event::Rejected(_))));
+/// text.set("retries = 4");
+/// let Some(Event::SourceUp(up)) = events.blocking_next()? else { panic!("the source is well again") };
+/// assert_eq!(up.source(), "app");
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SourceUp {
     pub(crate) source: Arc<str>,
@@ -166,6 +233,21 @@ impl SourceUp {
 }
 
 /// Something that stops nothing and that a person should know.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder().source(Inline::toml("app", "retires = 5")).blocking_start()?;
+/// let warning = &config.status().warnings[0];
+/// assert_eq!(warning.path(), "retires");
+/// assert_eq!(warning.message(), "unknown key, did you mean `retries`?");
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Warning {
     pub(crate) path: String,
@@ -209,6 +291,30 @@ impl fmt::Display for Warning {
 }
 
 /// Fields that apply on restart only have a new value waiting.
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline};
+///
+/// #[derive(Clone, Debug, HotConf)]
+/// struct App {
+///     #[hotconf(restart)]
+///     port: u16,
+/// }
+///
+/// let (source, text) = Inline::channel("app", Format::Toml, "port = 80");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("port = 81");
+/// let restart = loop {
+///     match events.blocking_next()? {
+///         Some(Event::RestartRequired(restart)) => break restart,
+///         other => assert!(other.is_some()),
+///     }
+/// };
+/// assert_eq!(restart.paths(), ["port"]);
+/// assert_eq!(config.load().port, 80);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartRequired {
     pub(crate) paths: Vec<String>,

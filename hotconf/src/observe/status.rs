@@ -40,9 +40,29 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// What the documents in force give cause to warn of.
     pub warnings: Vec<Warning>,
-    /// The refusal that stands: what a source holds now is not what is in force.
+    /// The newest refusal of what a source still holds: what it brought is not in force, whether or not the
+    /// source can be reached meanwhile.
     pub rejected: Option<Error>,
     /// What was done since the start.
+    ///
+    /// ```
+    /// use hotconf::{Event, Format, Hot, HotConf, Inline};
+    ///
+    /// # #[derive(Clone, Debug, HotConf)]
+    /// # struct App {
+    /// #     #[hotconf(default = 3, range = "1..=10")]
+    /// #     retries: u32,
+    /// # }
+    /// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+    /// let config = Hot::<App>::builder().source(source).blocking_start()?;
+    /// let before = config.status().counters;
+    /// let mut events = config.events();
+    /// text.set("retries = 5");
+    /// assert!(matches!(events.blocking_next()?, Some(Event::Applied(_))));
+    /// let after = config.status().counters;
+    /// assert_eq!((after.applied - before.applied, after.decoded - before.decoded), (1, 1));
+    /// # Ok::<(), hotconf::Error>(())
+    /// ```
     pub counters: Counters,
     /// Tells whether the configuration was shut down.
     pub stopped: bool,
@@ -74,7 +94,23 @@ impl Status {
     }
 }
 
-/// One source.
+/// One source, of [`Status::sources`].
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline, SourceState};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder().source(Inline::toml("app", "retries = 4")).blocking_start()?;
+/// let status = config.status();
+/// let source = &status.sources[0];
+/// assert_eq!(&*source.name, "app");
+/// assert!(source.state != SourceState::Down && source.error.is_none());
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SourceStatus {
@@ -97,6 +133,8 @@ pub struct SourceStatus {
     pub reads: u64,
     /// How many documents of it were parsed; one with the same bytes is not parsed again.
     pub parses: u64,
+    /// Of how many of these parses one changed value alone was looked at, and not the whole document.
+    pub splices: u64,
     /// The place in a remote store's history that is in force: a revision, an index, an entity tag.
     pub revision: Option<String>,
     /// How many attempts to reach a remote store have failed since the start.
@@ -106,6 +144,23 @@ pub struct SourceStatus {
 }
 
 /// How a source stands.
+///
+/// ```
+/// use hotconf::{Event, Format, Hot, HotConf, Inline, SourceState};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let (source, text) = Inline::channel("app", Format::Toml, "retries = 4");
+/// let config = Hot::<App>::builder().source(source).blocking_start()?;
+/// let mut events = config.events();
+/// text.set("retries = 50");
+/// assert!(matches!(events.blocking_next()?, Some(Event::Rejected(_))));
+/// assert_eq!(config.status().sources[0].state, SourceState::Refused);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SourceState {
@@ -139,6 +194,8 @@ pub struct Counters {
     pub reads: u64,
     /// Documents that were parsed: fewer than were read where bytes had not changed.
     pub parses: u64,
+    /// Of how many of these parses one changed value alone was looked at, and not the whole document.
+    pub splices: u64,
     /// Windows of documents that were looked at.
     pub reloads: u64,
     /// Versions that were installed after the first.
@@ -266,27 +323,6 @@ impl Board {
         lock(&self.state).rejected = rejected;
     }
 
-    /// Forgets the refusal that stood, once no source holds refused content any more.
-    pub(crate) fn clear_rejected_if_well(&self) {
-        let mut state = lock(&self.state);
-        if state.sources.iter().all(|s| s.state != SourceState::Refused) {
-            state.rejected = None;
-        }
-    }
-
-    /// Why a source is not well.
-    pub(crate) fn error_of(&self, source: usize) -> Option<Error> {
-        lock(&self.state).sources[source].error.clone()
-    }
-
-    /// Tells whether a source is known to be down for this very reason.
-    pub(crate) fn is_down_for(&self, source: usize, error: &Error) -> bool {
-        let state = lock(&self.state);
-        let source = &state.sources[source];
-        source.state == SourceState::Down
-            && source.error.as_ref().is_some_and(|known| known.says_the_same(error))
-    }
-
     pub(crate) fn stop(&self) {
         lock(&self.state).stopped = true;
     }
@@ -296,21 +332,14 @@ impl Board {
         lock(&self.state).sources[source].answered = Some(now);
     }
 
-    /// Sets a source's state; returns the one before. `since` moves only with the state.
-    pub(crate) fn set_source(
-        &self,
-        source: usize,
-        state: SourceState,
-        error: Option<Error>,
-        now: Instant,
-    ) -> SourceState {
+    /// Sets a source's state. `since` moves only with the state.
+    pub(crate) fn set_source(&self, source: usize, state: SourceState, error: Option<Error>, now: Instant) {
         let entry = &mut lock(&self.state).sources[source];
-        let before = std::mem::replace(&mut entry.state, state);
-        if before != state {
+        if entry.state != state {
             entry.since = now;
         }
+        entry.state = state;
         entry.error = error;
-        before
     }
 
     pub(crate) fn read(&self, version: u64, installed: SystemTime, now: Instant) -> Status {
@@ -338,6 +367,7 @@ impl Board {
                     polling: s.activity.polling.load(Ordering::Relaxed),
                     reads: of(&s.activity.reads),
                     parses: of(&s.activity.parses),
+                    splices: of(&s.activity.splices),
                 })
                 .collect(),
             warnings: state.warnings.clone(),
@@ -346,6 +376,7 @@ impl Board {
                 documents: of(&self.documents),
                 reads: state.sources.iter().map(|s| of(&s.activity.reads)).sum(),
                 parses: state.sources.iter().map(|s| of(&s.activity.parses)).sum(),
+                splices: state.sources.iter().map(|s| of(&s.activity.splices)).sum(),
                 reloads: of(&self.reloads),
                 applied: of(&self.applied),
                 refused: of(&self.refused),

@@ -70,6 +70,26 @@ impl<V: LiveValue + fmt::Debug> fmt::Debug for Live<V> {
 /// of those that leave a bit free.
 ///
 /// A `Duration` saturates at 2³⁴ − 1 seconds, some 544 years. Sealed: the encoding is ours to change.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Live, LiveValue};
+/// use std::time::Duration;
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     timeout: Duration,
+///     limit: Option<u32>,
+/// }
+///
+/// /// Any number of the configuration.
+/// fn now<V: LiveValue>(live: &Live<V>) -> V {
+///     live.get()
+/// }
+///
+/// let config = Hot::fixed(App { timeout: Duration::from_secs(5), limit: None });
+/// assert_eq!(now(&config.live(App::FIELDS.timeout)), Duration::from_secs(5));
+/// assert_eq!(now(&config.live(App::FIELDS.limit)), None);
+/// ```
 pub trait LiveValue: Copy + Send + Sync + 'static {
     #[doc(hidden)]
     fn __to_bits(self) -> u64;

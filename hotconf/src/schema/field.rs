@@ -85,6 +85,27 @@ struct Around {
 }
 
 /// What stands at a field's path.
+///
+/// ```
+/// use hotconf::{FieldKind, HotConf};
+///
+/// #[derive(Clone, HotConf)]
+/// struct App {
+///     port: u16,
+///     #[hotconf(nested)]
+///     tls: Option<Tls>,
+/// }
+///
+/// #[derive(Clone, HotConf)]
+/// struct Tls {
+///     cert: String,
+/// }
+///
+/// let kinds: Vec<_> = App::fields().iter().map(|field| (field.path().to_owned(), field.kind())).collect();
+/// assert_eq!(kinds[0], ("port".to_owned(), FieldKind::Value));
+/// assert_eq!(kinds[1], ("tls".to_owned(), FieldKind::Optional));
+/// assert_eq!(kinds[2], ("tls.cert".to_owned(), FieldKind::Value));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldKind {

@@ -63,6 +63,7 @@ pub struct Variant {
 
 /// One field.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the declaration, and independent")]
 pub struct FieldMeta {
     /// The key, after `rename` and `rename_all`.
     pub name: &'static str,
@@ -74,6 +75,8 @@ pub struct FieldMeta {
     pub form: Form,
     /// The type is an `Option`: a null is a value of it.
     pub optional: bool,
+    /// It is a map of leaves whose entries can be set one by one.
+    pub keyed: bool,
     /// What it is made of.
     pub shape: Shape,
     /// What holds where no source speaks of it.
@@ -346,6 +349,7 @@ impl FieldMeta {
             ty,
             form: Form::Unknown,
             optional: false,
+            keyed: false,
             shape,
             default,
             range: None,
@@ -369,6 +373,13 @@ impl FieldMeta {
     #[must_use]
     pub const fn optional(mut self) -> Self {
         self.optional = true;
+        self
+    }
+
+    /// A map of leaves whose entries can be set one by one.
+    #[must_use]
+    pub const fn keyed(mut self) -> Self {
+        self.keyed = true;
         self
     }
 

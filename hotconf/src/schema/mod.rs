@@ -20,6 +20,6 @@ pub(crate) use walk::Spot;
 
 pub use field::{FieldInfo, FieldKind, Fields};
 pub(crate) use index::Index;
-pub use moved::Moved;
+pub use moved::{DiffKind, Moved};
 pub(crate) use section::Section;
 pub use tokens::{Entry, Field, MapField, Partial, Pick, Select, Total};

@@ -1,7 +1,9 @@
 //! The known name that a mistyped one was probably meant to be.
 //!
 //! Used for keys, variables and arguments alike, so that all suggest by the same rule: a suggestion
-//! is made only where at most a third of the characters differ.
+//! is made only where at most a third of the characters differ. A name of one or two characters is near
+//! to everything: it is suggested for its characters in another order, or for one too many or too few
+//! after the first.
 
 /// The name among `known` that is nearest to `name`; `None` where none is near.
 ///
@@ -16,8 +18,9 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         let found = folded(candidate);
         let allowed = (wanted.len().max(found.len()) / 3).max(1);
         let limit = best.map_or(allowed, |(distance, _)| allowed.min(distance.saturating_sub(1)));
-        // A name of one or two characters is near to everything: only an equal one counts.
-        let limit = if found.len() < 3 { 0 } else { limit };
+        if found.len() < 3 && !slipped(&wanted, &found) {
+            continue;
+        }
         if wanted.len().abs_diff(found.len()) > limit || best.is_some_and(|(distance, _)| distance == 0) {
             continue;
         }
@@ -39,6 +42,12 @@ const LONGEST: usize = 64;
 
 fn folded(name: &str) -> Vec<char> {
     name.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
+}
+
+/// Tells whether a short name is meant by another: `bd` and `dbb` for `db`, `tt` for `t`.
+fn slipped(wanted: &[char], short: &[char]) -> bool {
+    let swapped = wanted.iter().rev().eq(short);
+    wanted == short || swapped || wanted.len() != short.len() && wanted.first() == short.first()
 }
 
 /// Optimal string alignment: insert, delete, replace, swap neighbours.
@@ -73,5 +82,25 @@ mod tests {
         assert_eq!(nearest("color", known), None);
         assert_eq!(nearest("da", known), None);
         assert_eq!(nearest("", known), None);
+    }
+
+    #[test]
+    fn a_short_name_is_suggested_for_a_slip_of_the_finger_only() {
+        let known = ["db", "n", "ip"];
+        for (typed, meant) in [
+            ("bd", Some("db")),
+            ("dbb", Some("db")),
+            ("d", Some("db")),
+            ("DB", Some("db")),
+            ("nn", Some("n")),
+            ("pi", Some("ip")),
+            ("dc", None),
+            ("x", None),
+            ("an", None),
+            ("name", None),
+            ("dbase", None),
+        ] {
+            assert_eq!(nearest(typed, known), meant, "{typed}");
+        }
     }
 }

@@ -22,7 +22,8 @@ pub trait Section: Sized + 'static {
     /// Its tokens, seen from `Root`, at place `P`.
     type Fields<Root: 'static, K: Kind, P: Place>: Tree + Make<P>;
 
-    /// The value `depth` fields down, on the way to leaf `number`; `depth` is at least 1.
+    /// The value `depth` fields down, on the way to leaf `number`; `depth` is at least 1. Of an enum's
+    /// tag the enum; of a depth that is greater than the leaf's the leaf.
     fn __at(&self, number: u32, depth: u32) -> Option<&dyn Any>;
 
     /// The derived type itself, whatever holds it.
@@ -84,8 +85,9 @@ impl<S: Section> Node for Option<S> {
     type Token<Root: 'static, K: Kind, P: Place> = S::Fields<Root, Partial, P>;
 
     fn at(&self, number: u32, depth: u32) -> Option<&dyn Any> {
-        // Number 0 is the presence; the leaves follow.
-        self.as_ref().and_then(|section| section.at(number.saturating_sub(1), depth))
+        // Number 0 is the presence, whatever the depth; the leaves follow.
+        let section = self.as_ref()?;
+        if number == 0 { Some(section.__any()) } else { section.at(number - 1, depth) }
     }
 }
 

@@ -26,6 +26,10 @@ use tokio_util::sync::CancellationToken;
 /// ```
 pub trait SourceExt: Source + Sized {
     /// Lets the source be absent: it then says nothing, and its removal is a change and no failure.
+    ///
+    /// A start goes on without one that has not answered by the
+    /// [`startup_deadline`](crate::Builder::startup_deadline): it is down, which is told, and what it brings
+    /// later is a change.
     fn optional(self) -> Optional<Self> {
         Optional { source: self }
     }
@@ -39,7 +43,8 @@ pub trait SourceExt: Source + Sized {
     }
 
     /// Stops this source alone when `token` is cancelled: what it brought last stays in force, its status
-    /// says [`Stopped`](crate::SourceState::Stopped), and the other sources go on.
+    /// says [`Stopped`](crate::SourceState::Stopped), and the other sources go on. What of it was refused and
+    /// waited is forgotten.
     ///
     /// ```
     /// use hotconf::{Format, Hot, HotConf, Inline, SourceExt};
@@ -212,7 +217,7 @@ impl<S: Source> Source for CancelledBy<S> {
                 }
                 let answer = self.source.next(cx).await;
                 self.asked = false;
-                answer
+                answer.map(|update| Update { fixed: update.fixed || !self.source.is_live(), ..update })
             };
             let answer = self.token.run_until_cancelled(answer).await;
             // An answer that came together with the cancelling would win; off means off.

@@ -1,169 +1,57 @@
-//! What the engine gives to a source: time, cancellation, file events, and a place to say warnings.
-//!
-//! A source knows the engine only through [`Services`], so that the stage order holds and a test can
-//! put a clock and a file system of its own behind it.
+//! What a source sees of the world: time, cancellation, limits, and a place to say warnings.
 
-use super::{BoxFuture, SourceError, Update};
+use super::activity::Activity;
+use super::services::Services;
+use super::{BoxFuture, SourceError, SourceErrorKind, Update};
 use crate::format::{Format, Limits};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use crate::value::Document;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// What the engine offers to sources. Implemented by the engine, and by tests with a clock of their own.
-pub(crate) trait Services: Send + Sync + 'static {
-    fn now(&self) -> Instant;
-    fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()>;
-    /// Watches directories and files; hints go to `inbox` until the returned guard drops.
-    /// Paths that could not be watched are named, and are left to the content poll.
-    fn watch(&self, paths: &[PathBuf], inbox: &Arc<Inbox>) -> (Watching, Vec<WatchFailure>);
-    /// Returns once every event that the kernel had queued at the call lies in its inboxes. What was read
-    /// before the call can then be judged by them.
-    fn catch_up(&self) {}
-    /// Runs long work on a worker; the future ends with it.
-    fn offload(&self, work: Box<dyn FnOnce() + Send>) -> BoxFuture<'static, ()>;
-    /// The beat of the content poll, aligned for all sources: the next instant that is a multiple of
-    /// `every` since the engine began. Not asked where the poll is off.
-    fn next_poll(&self, every: Duration) -> Instant;
-    /// A number from all of `u64`, evenly drawn, for jitter: unguessable is not asked for.
-    fn random(&self) -> u64 {
-        use std::hash::{BuildHasher, RandomState};
-        RandomState::new().hash_one(())
-    }
-    /// What the sources of all configurations share; `None`: nothing is shared.
-    #[cfg(feature = "remote")]
-    fn commons(&self) -> Option<&super::remote::Commons> {
-        None
-    }
-    /// The reactor of sockets, for a future that is polled outside of it.
-    #[cfg(feature = "remote")]
-    fn reactor(&self) -> Option<tokio::runtime::Handle> {
-        None
-    }
-}
-
-/// Keeps watches alive; dropping it gives them back.
-pub(crate) struct Watching(#[allow(dead_code)] pub(crate) Box<dyn std::any::Any + Send + Sync>);
-
-/// A path that could not be watched, and why, as a sentence that names the remedy.
-#[derive(Debug, Clone)]
-pub(crate) struct WatchFailure {
-    pub(crate) path: PathBuf,
-    pub(crate) reason: String,
-}
-
-/// What the kernel said about a path: a wake-up, never the truth.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(feature = "watch"), allow(dead_code))] // the watcher makes them
-pub(crate) enum Hint {
-    /// A name appeared: a file about to be written, a link, a directory.
-    Created(PathBuf),
-    /// Modified: somebody is writing.
-    Writing(PathBuf),
-    /// Closed after writing: whole.
-    Closed(PathBuf),
-    /// Renamed into place: whole.
-    Moved(PathBuf),
-    /// Removed, renamed away, or its directory was.
-    Gone(PathBuf),
-    /// Permissions, times or links changed.
-    Touched(PathBuf),
-    /// Events were lost: everything may have changed.
-    Lost,
-}
-
-impl Hint {
-    /// The path it speaks of.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Created(p)
-            | Self::Writing(p)
-            | Self::Closed(p)
-            | Self::Moved(p)
-            | Self::Gone(p)
-            | Self::Touched(p) => Some(p),
-            Self::Lost => None,
-        }
-    }
-}
-
-/// A bounded mailbox of hints; when it is full it holds one `Lost` instead.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    state: Mutex<InboxState>,
-}
-
-#[derive(Default)]
-struct InboxState {
-    hints: Vec<(Instant, Hint)>,
-    waker: Option<Waker>,
-    /// Which paths matter; `None`: all.
-    interest: Option<Interest>,
-}
-
-/// Tells whether a hint about a path matters: it runs on the watcher's thread and takes no lock.
-pub(crate) type Interest = Arc<dyn Fn(&Path) -> bool + Send + Sync>;
-
-impl Inbox {
-    #[cfg(any(test, feature = "watch"))]
-    const CAPACITY: usize = 1024;
-
-    /// Leaves a hint, and wakes who waits for one.
-    #[cfg(any(test, feature = "watch"))]
-    pub(crate) fn push(&self, at: Instant, hint: Hint) {
-        let waker = {
-            let mut state = crate::sync::lock(&self.state);
-            if let (Some(path), Some(interest)) = (hint.path(), &state.interest)
-                && !interest(path)
-            {
-                return;
-            }
-            // The same again, from a file's own watch and its directory's, or from a writer of many chunks.
-            if let Some((last, same)) = state.hints.last_mut()
-                && *same == hint
-            {
-                *last = at;
-            } else if hint == Hint::Lost || state.hints.len() >= Self::CAPACITY {
-                state.hints.clear();
-                state.hints.push((at, Hint::Lost));
-            } else {
-                state.hints.push((at, hint));
-            }
-            state.waker.take()
-        };
-        // Woken after the lock is released: the woken task may drain at once.
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Lets only hints through whose path `interest` picks; others wake nobody.
-    pub(crate) fn only(&self, interest: Interest) {
-        crate::sync::lock(&self.state).interest = Some(interest);
-    }
-
-    /// Takes all hints; leaves `waker` where there are none.
-    pub(crate) fn poll_drain(&self, cx: &mut std::task::Context<'_>) -> Poll<Vec<(Instant, Hint)>> {
-        let mut state = crate::sync::lock(&self.state);
-        if state.hints.is_empty() {
-            state.waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        Poll::Ready(std::mem::take(&mut state.hints))
-    }
-
-    /// Takes what is there, without waiting.
-    pub(crate) fn drain(&self) -> Vec<(Instant, Hint)> {
-        std::mem::take(&mut crate::sync::lock(&self.state).hints)
-    }
-}
+/// A document over this size is read and parsed on a worker, not on the engine's thread.
+pub(crate) const LONG: usize = 64 * 1024;
 
 /// Time, cancellation and the engine's services, as a source sees them.
 ///
 /// A source written outside this crate uses [`sleep`](Context::sleep), [`cancelled`](Context::cancelled)
 /// and [`warn`](Context::warn).
+///
+/// ```
+/// use hotconf::{BoxFuture, Context, Format, Hot, HotConf, Source, SourceError, Update};
+/// use std::borrow::Cow;
+///
+/// /// Asks every ten seconds.
+/// struct Polled {
+///     asked: bool,
+/// }
+///
+/// impl Source for Polled {
+///     fn describe(&self) -> Cow<'_, str> {
+///         "polled".into()
+///     }
+///     fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+///         Box::pin(async move {
+///             if std::mem::replace(&mut self.asked, true) {
+///                 cx.sleep(std::time::Duration::from_secs(10)).await;
+///             } else {
+///                 cx.warn("the answer is made up");
+///             }
+///             Update::parse(Format::Toml, "polled", b"retries = 7")
+///         })
+///     }
+/// }
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder().source(Polled { asked: false }).blocking_start()?;
+/// assert_eq!(config.load().retries, 7);
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Context {
     services: Arc<dyn Services>,
@@ -177,87 +65,19 @@ pub struct Context {
     above: Vec<String>,
     /// The source may be absent.
     optional: bool,
+    /// What [`parse`](Self::parse) made last, as long as somebody has it.
+    last: Arc<Mutex<Option<Last>>>,
     /// Interval of the content poll; zero turns it off.
     pub(crate) poll: Duration,
     /// How large a document may be.
     pub(crate) limits: Limits,
 }
 
-/// What a source has done so far, for `status()`: shared by the engine and the source's context.
-#[derive(Debug, Default)]
-pub(crate) struct Activity {
-    /// How often the source was read, and how many documents were parsed.
-    pub(crate) reads: AtomicU64,
-    pub(crate) parses: AtomicU64,
-    /// Changes are found by the content poll alone, because a watch could not be set.
-    pub(crate) polling: AtomicBool,
-    /// When the source was last looked at.
-    checked: Mutex<Option<Instant>>,
-    /// How a remote source stands, as its own loop knows it.
-    standing: Mutex<Option<Standing>>,
-}
-
-/// How a remote source stands.
-#[derive(Clone, Debug)]
-#[cfg_attr(not(feature = "remote"), allow(dead_code))]
-pub(crate) struct Standing {
-    pub(crate) link: Linked,
-    /// Since when it is so.
-    pub(crate) since: Instant,
-    /// When the store last showed that it lives; the loop keeps it up to date.
-    pub(crate) life: Arc<Mutex<Option<Instant>>>,
-    /// It has brought something.
-    pub(crate) holds: bool,
-    /// What is in force of it came from its cache on disk.
-    pub(crate) cached: bool,
-    /// The place in the store's history that is in force.
-    pub(crate) revision: Option<String>,
-    /// Attempts that failed, since the beginning.
-    pub(crate) retries: u64,
-    /// Why the last attempt failed, while none has worked.
-    pub(crate) error: Option<String>,
-}
-
-/// Whether a remote source is linked to its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "remote"), allow(dead_code))]
-pub(crate) enum Linked {
-    /// The store is followed.
-    Live,
-    /// The first attempt, or the first after a session was lost.
-    Connecting,
-    /// The store cannot be reached.
-    Failing,
-}
-
-impl Activity {
-    /// Notes that the source was read, with how many documents parsed.
-    pub(crate) fn read(&self, at: Instant, parses: u64) {
-        *crate::sync::lock(&self.checked) = Some(at);
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.parses.fetch_add(parses, Ordering::Relaxed);
-    }
-
-    /// Notes that a glance showed the source to be as it was read.
-    pub(crate) fn glanced(&self, at: Instant) {
-        *crate::sync::lock(&self.checked) = Some(at);
-    }
-
-    /// How it stands, where it is a remote source.
-    pub(crate) fn standing(&self) -> Option<Standing> {
-        crate::sync::lock(&self.standing).clone()
-    }
-
-    /// Changes how it stands.
-    #[cfg(feature = "remote")]
-    pub(crate) fn stand(&self, change: impl FnOnce(&mut Option<Standing>)) {
-        change(&mut crate::sync::lock(&self.standing));
-    }
-
-    /// When the source was last looked at.
-    pub(crate) fn checked(&self) -> Option<Instant> {
-        *crate::sync::lock(&self.checked)
-    }
+/// A document that a source parsed.
+#[derive(Clone)]
+struct Last {
+    format: Format,
+    doc: Weak<Document>,
 }
 
 /// What the sources of one configuration know of each other: who is about to bring something.
@@ -285,6 +105,18 @@ impl Group {
 }
 
 /// While it lives, the engine holds back what other sources bring, up to its ceiling.
+///
+/// ```
+/// use hotconf::{Context, Format, SourceError, Update};
+///
+/// /// What a source does once it knows that something has changed.
+/// async fn fetch(cx: &Context) -> Result<Update, SourceError> {
+///     let _stirring = cx.stirring();
+///     let text = b"retries = 7"; // takes a while
+///     Update::parse(Format::Toml, "store", text)
+/// }
+/// # let _ = fetch;
+/// ```
 #[must_use = "the engine waits for this source only while the guard lives"]
 pub struct Stirring(Arc<Group>);
 
@@ -320,6 +152,7 @@ impl Context {
             schema,
             above: Vec::new(),
             optional: false,
+            last: Arc::default(),
             poll,
             limits,
         }
@@ -337,6 +170,7 @@ impl Context {
 
     /// The same for a source that may be absent.
     pub(crate) fn optional(&self) -> Self {
+        self.activity.optional.store(true, Ordering::Relaxed);
         Self { optional: true, ..self.clone() }
     }
 
@@ -364,13 +198,42 @@ impl Context {
         &self.above
     }
 
-    /// [`Update::parse`] within the limits that the builder was given.
+    /// [`Update::parse`] within the limits that the builder was given. Of a text that differs from the
+    /// one before in a single value, that value alone is parsed.
     ///
     /// # Errors
     ///
     /// Every syntax error of the text, with line and column.
     pub fn parse(&self, format: Format, name: &str, text: &[u8]) -> Result<Update, SourceError> {
-        Update::parse_within(format, name, text, &self.limits)
+        let last = crate::sync::lock(&self.last).clone().filter(|last| last.format == format);
+        let before = last.and_then(|last| last.doc.upgrade());
+        let read = crate::format::parse_again(format, name, text, &self.limits, before.as_deref());
+        self.activity.parsed(1, u64::from(read.as_ref().is_ok_and(|read| read.spliced)));
+        let read = read.map_err(|problems| SourceError::problems(SourceErrorKind::Invalid, problems))?;
+        let doc = Arc::new(read.doc);
+        *crate::sync::lock(&self.last) = Some(Last { format, doc: Arc::downgrade(&doc) });
+        Ok(Update::documents(vec![doc]))
+    }
+
+    /// [`parse`](Self::parse) of a text that may be long: then on a worker, not on the engine's thread.
+    pub(crate) async fn parse_apart(
+        &self,
+        format: Format,
+        name: &str,
+        text: Arc<str>,
+    ) -> Result<Update, SourceError> {
+        if text.len() <= LONG {
+            return self.parse(format, name, text.as_bytes());
+        }
+        let parsed = Arc::new(Mutex::new(None));
+        let (place, name, cx) = (parsed.clone(), name.to_owned(), self.clone());
+        let work = move || {
+            let update = cx.parse(format, &name, text.as_bytes());
+            *crate::sync::lock(&place) = Some(update);
+        };
+        self.services.offload(Box::new(work)).await;
+        let update = crate::sync::lock(&parsed).take();
+        update.unwrap_or_else(|| Err(SourceError::down("reading it was given up")))
     }
 
     /// The clock: monotonic.

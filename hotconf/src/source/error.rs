@@ -5,6 +5,14 @@ use std::fmt;
 use std::time::Duration;
 
 /// What sort of failure a source met.
+///
+/// ```
+/// use hotconf::{Format, SourceError, SourceErrorKind, Update};
+///
+/// assert_eq!(SourceError::denied("the token has expired").kind(), SourceErrorKind::Denied);
+/// let broken = Update::parse(Format::Toml, "settings", b"retries = ").unwrap_err();
+/// assert_eq!(broken.kind(), SourceErrorKind::Invalid);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SourceErrorKind {

@@ -169,7 +169,7 @@ impl Source for Inline {
 
     fn next<'a>(&'a mut self, context: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
         Box::pin(async move {
-            // Cancel-safe: nothing is taken before the one point at which the future waits.
+            // Cancel-safe: nothing counts as taken before it is returned.
             let (content, version) = std::future::poll_fn(|cx| {
                 let mut state = lock(&self.shared.state);
                 if state.version == self.seen {
@@ -179,16 +179,17 @@ impl Source for Inline {
                 Poll::Ready((state.content.clone(), state.version))
             })
             .await;
-            self.seen = version;
-            match content {
-                Held::Text(format, text) => context.parse(format, &self.name, text.as_bytes()),
+            let update = match content {
+                Held::Text(format, text) => context.parse_apart(format, &self.name, text).await,
                 Held::Document(doc) => Ok(Update::documents(vec![doc])),
                 Held::Nothing(reason) => {
                     let problem = Problem::new(ProblemKind::Usage, "", reason.as_ref());
                     let problem = problem.at(Origin::named(&*self.name, self.name.clone()));
                     Err(SourceError::problems(SourceErrorKind::Invalid, vec![problem]))
                 }
-            }
+            };
+            self.seen = version;
+            update
         })
     }
 

@@ -4,8 +4,10 @@
 //! Delivery is level-triggered: what arrives is the state as of now, so a lost or a doubled hint is
 //! harmless.
 
+mod activity;
 mod context;
 mod error;
+mod services;
 mod update;
 
 pub(crate) mod args;
@@ -19,16 +21,18 @@ pub(crate) mod inline;
 pub mod remote;
 mod text;
 
+pub(crate) use activity::{Activity, Linked};
 pub use args::Args;
 #[cfg(feature = "clap")]
 pub use clap::Clap;
 pub use combinators::SourceExt;
-pub(crate) use context::{Activity, Group, Hint, Inbox, Linked, Services, WatchFailure, Watching};
 pub use context::{Context, Stirring};
+pub(crate) use context::{Group, LONG};
 pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};
 pub use inline::{Inline, InlineHandle};
+pub(crate) use services::{Hint, Inbox, Services, WatchFailure, Watching};
 pub(crate) use update::Content;
 pub use update::{Cursor, Update, Verdict};
 
@@ -77,6 +81,11 @@ pub trait Source: Send + 'static {
     fn describe(&self) -> Cow<'_, str>;
 
     /// The first call answers at once with everything; later calls wait for what follows.
+    ///
+    /// It runs on the engine's one thread, which all configurations of the process share, so it must not
+    /// block: no blocking I/O, no lock that is held for long, no `std::thread::sleep`. Await instead, by
+    /// [`Context::sleep`] for one; or have a thread of your own do it and wake the future by a channel. A call
+    /// that holds the thread for 500 ms or more is told as a warning.
     ///
     /// # Cancel safety
     ///

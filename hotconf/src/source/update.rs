@@ -1,11 +1,21 @@
 //! What a source brings, and what it is told of it.
 
 use super::SourceError;
-use crate::format::{Format, Limits};
+use crate::format::Format;
 use crate::value::{Document, Layered};
 use std::sync::Arc;
 
 /// Where in a source's history an update stands.
+///
+/// ```
+/// use hotconf::{Cursor, Format, Update};
+///
+/// // Revision 42 of a store, in the life of the store that it was read in.
+/// let cursor = Cursor { epoch: 1, order: 42, ..Cursor::default() };
+/// let update = Update::parse(Format::Toml, "store", b"retries = 3")?.with_cursor(cursor);
+/// # let _ = update;
+/// # Ok::<(), hotconf::SourceError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     /// Which history.
@@ -16,7 +26,17 @@ pub struct Cursor {
     pub token: Option<Box<str>>,
 }
 
-/// What became of an update.
+/// What became of an update: what a source is told in [`Source::settled`](crate::Source::settled).
+///
+/// ```
+/// use hotconf::Verdict;
+///
+/// fn acknowledge(verdict: &Verdict) -> bool {
+///     matches!(verdict, Verdict::Applied { .. } | Verdict::Unchanged)
+/// }
+/// assert!(acknowledge(&Verdict::Applied { version: 2 }));
+/// assert!(!acknowledge(&Verdict::Refused));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -25,7 +45,7 @@ pub enum Verdict {
         /// The version that has it.
         version: u64,
     },
-    /// It says what was in force already.
+    /// It is accepted and moved nothing: it says what was in force already, or all of it waits for a restart.
     Unchanged,
     /// It was refused; what it brought before stays in force.
     Refused,
@@ -48,6 +68,8 @@ pub struct Update {
     pub(crate) cursor: Cursor,
     /// It came through `.optional()`: that a part of it is missing is no news.
     pub(crate) optional: bool,
+    /// Nothing follows it until it is asked for, though there is a token to wait for.
+    pub(crate) fixed: bool,
 }
 
 /// What is in an [`Update`].
@@ -66,16 +88,7 @@ impl Update {
     ///
     /// Every syntax error of the text, with line and column.
     pub fn parse(format: Format, name: &str, text: &[u8]) -> Result<Self, SourceError> {
-        Self::parse_within(format, name, text, &Limits::default())
-    }
-
-    pub(super) fn parse_within(
-        format: Format,
-        name: &str,
-        text: &[u8],
-        limits: &Limits,
-    ) -> Result<Self, SourceError> {
-        let doc = crate::format::parse_with(format, name, text, limits)
+        let doc = crate::format::parse(format, name, text)
             .map_err(|problems| SourceError::problems(super::SourceErrorKind::Invalid, problems))?;
         Ok(Self::documents(vec![Arc::new(doc)]))
     }
@@ -85,12 +98,13 @@ impl Update {
             content: Content::Documents(docs.into_iter().map(Layered::from).collect()),
             cursor: Cursor::default(),
             optional: false,
+            fixed: false,
         }
     }
 
     /// The source is there and has nothing to say.
     pub fn absent() -> Self {
-        Self { content: Content::Absent, cursor: Cursor::default(), optional: false }
+        Self { content: Content::Absent, cursor: Cursor::default(), optional: false, fixed: false }
     }
 
     /// What it brings, lowest first; nothing for a source that is not there.

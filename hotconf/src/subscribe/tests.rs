@@ -22,8 +22,13 @@ type Root = Vec<u32>;
 struct Leaf(u32);
 
 impl Select<Root, u32> for Leaf {
+    type Ref<'r> = &'r u32;
+
     fn __get(&self, root: &Root) -> u32 {
         root[self.0 as usize]
+    }
+    fn __find<'r>(&self, root: &'r Root) -> &'r u32 {
+        &root[self.0 as usize]
     }
     fn __same(&self, a: &Root, b: &Root) -> bool {
         a[self.0 as usize] == b[self.0 as usize]
@@ -44,8 +49,13 @@ impl Part {
 }
 
 impl Select<Root, Vec<u32>> for Part {
+    type Ref<'r> = &'r [u32];
+
     fn __get(&self, root: &Root) -> Vec<u32> {
         self.of(root).to_vec()
+    }
+    fn __find<'r>(&self, root: &'r Root) -> &'r [u32] {
+        self.of(root)
     }
     fn __same(&self, a: &Root, b: &Root) -> bool {
         self.of(a) == self.of(b)

@@ -22,7 +22,8 @@ impl Builder {
             Value::Integer(n) => match (i64::try_from(*n), u64::try_from(*n)) {
                 (Ok(n), _) => self.int(pos, n),
                 (_, Ok(n)) => self.uint(pos, n),
-                _ => self.str_owned(Kind::Str, pos, &n.to_string()),
+                // Of more than 64 bits the digits are text, which the field's type reads.
+                _ => self.str_owned(Kind::Text, pos, &n.to_string()),
             },
             Value::Float(f) => self.float(pos, *f),
             Value::String(s) => self.str_owned(Kind::Str, pos, s),

@@ -7,6 +7,8 @@ mod build;
 pub(crate) mod de;
 mod mount;
 pub(crate) mod path;
+#[cfg(any(feature = "json", feature = "toml"))]
+mod replace;
 pub(crate) mod ser;
 pub(crate) mod tape;
 pub(crate) mod tree;

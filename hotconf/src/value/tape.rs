@@ -12,7 +12,7 @@
 use crate::error::Problem;
 use crate::origin::Origin;
 use std::sync::{Arc, OnceLock};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,30 +38,30 @@ pub(crate) enum Kind {
 
 /// One node of a tape: 24 bytes.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    kind: Kind,
+pub(super) struct Node {
+    pub(super) kind: Kind,
     /// Byte offset in the text, or index into `places` for a document without one.
-    pos: u32,
+    pub(super) pos: u32,
     /// Index just past this subtree.
-    end: u32,
+    pub(super) end: u32,
     /// The scalar's bits; `start << 32 | len` of a string; the number of entries of a container.
-    bits: u64,
+    pub(super) bits: u64,
 }
 
 /// A parsed document: its name, its kept text, and the tape.
 pub(crate) struct Document {
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// The text as read, then the arena of strings that had escapes. Wiped on drop: it may hold secrets.
-    text: Zeroizing<String>,
+    pub(super) text: Zeroizing<String>,
     /// Where the arena begins.
-    text_len: usize,
-    nodes: Vec<Node>,
+    pub(super) text_len: usize,
+    pub(super) nodes: Vec<Node>,
     /// Per-node places of a document that was not one text: variables, arguments, keys, files.
-    places: Vec<Origin>,
+    pub(super) places: Vec<Origin>,
     /// What is wrong with single values of it: it is merged and judged for the rest, and refused.
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     /// Byte offsets at which lines begin, made on the first question.
-    lines: OnceLock<Vec<u32>>,
+    pub(super) lines: OnceLock<Vec<u32>>,
 }
 
 impl std::fmt::Debug for Document {
@@ -71,6 +71,15 @@ impl std::fmt::Debug for Document {
             .field("name", &self.name)
             .field("nodes", &self.nodes.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Document {
+    /// Wipes the text as one slice: by itself a string is wiped byte by byte, which takes ten times as long.
+    ///
+    /// What a string has room for beyond its length was never written: no text is ever cut.
+    fn drop(&mut self) {
+        std::mem::take(&mut *self.text).into_bytes().as_mut_slice().zeroize();
     }
 }
 
@@ -211,7 +220,9 @@ impl Document {
         let start = self.offset(node)?;
         let rest = self.text().get(start..)?;
         let len = match self.kind(node) {
-            Kind::Bool | Kind::Int | Kind::Uint | Kind::Float | Kind::Datetime => rest
+            // As written, and it may have a blank in it.
+            Kind::Datetime => self.str(node).len(),
+            Kind::Bool | Kind::Int | Kind::Uint | Kind::Float => rest
                 .find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']' | '#'))
                 .unwrap_or(rest.len()),
             Kind::Str => {
@@ -300,7 +311,7 @@ fn line_starts(text: &str) -> Vec<u32> {
 }
 
 /// Documents are capped far below 4 GiB before they reach a parser.
-fn narrow(n: usize) -> u32 {
+pub(super) fn narrow(n: usize) -> u32 {
     u32::try_from(n).expect("a document is smaller than 4 GiB")
 }
 
@@ -324,8 +335,8 @@ impl Builder {
                 name: name.into(),
                 text: Zeroizing::new(text),
                 text_len,
-                // A key and its value take some thirty bytes of text; what is too much is given back.
-                nodes: Vec::with_capacity(text_len / 16),
+                // A key and its value take some twenty bytes of text; what is too much is given back.
+                nodes: Vec::with_capacity(text_len / 10),
                 places: Vec::new(),
                 problems: Vec::new(),
                 lines: OnceLock::new(),

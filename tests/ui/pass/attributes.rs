@@ -2,6 +2,7 @@
 //! Every attribute, as it is meant.
 
 use hotconf::HotConf;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// One section.
@@ -17,6 +18,14 @@ pub struct Http {
     negative: i8,
     #[hotconf(default = Vec::new(), merge = "append", check = short)]
     hosts: Vec<String>,
+    #[hotconf(default = HashMap::<String, u8>::new(), restart)]
+    weights: HashMap<String, u8>,
+    #[hotconf(default = if cfg!(windows) { 1 } else { 2 }, range = ..=1_000)]
+    platform: u32,
+    #[hotconf(default = "a", range = 'a'..='z')]
+    letter: char,
+    #[hotconf(range = -1.5..)]
+    ratio: f64,
     #[hotconf(skip, default = vec![1])]
     cached: Vec<u8>,
     #[hotconf(parse, default = "127.0.0.1", deprecated = "use `hosts`")]

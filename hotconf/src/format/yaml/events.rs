@@ -161,7 +161,8 @@ fn fault(error: &ScanError, text: &str) -> Fault {
             "found a character that cannot begin a value".into()
         }
         E::UnknownAnchor => "expected an alias of an anchor further up, found one without".into(),
-        E::RecursionLimitExceeded => "expected less deeply nested values, found deeper ones".into(),
+        // The parser's own limit, which looks a few brackets ahead of ours.
+        E::RecursionLimitExceeded => Limits::too_deep(Limits::DEEPEST),
         _ => error.info(),
     };
     Fault::new(at, message)

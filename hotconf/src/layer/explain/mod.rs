@@ -54,6 +54,25 @@ pub struct Explanation {
 }
 
 /// What one layer says of a setting.
+///
+/// ```
+/// use hotconf::{Hot, HotConf, Inline};
+///
+/// # #[derive(Clone, Debug, HotConf)]
+/// # struct App {
+/// #     #[hotconf(default = 3, range = "1..=10")]
+/// #     retries: u32,
+/// # }
+/// let config = Hot::<App>::builder()
+///     .source(Inline::toml("base", "retries = 4"))
+///     .source(Inline::toml("site", "retries = 5"))
+///     .blocking_start()?;
+/// let explanation = config.explain();
+/// let hidden = &explanation[0].candidates()[1];
+/// assert_eq!((hidden.value(), hidden.layer()), ("4", "base"));
+/// assert_eq!(hidden.origin().to_string(), "base:1:11");
+/// # Ok::<(), hotconf::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Candidate {
     origin: Origin,

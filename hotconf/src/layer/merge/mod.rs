@@ -56,7 +56,8 @@ pub(crate) fn merge(docs: &[Layered], schema: &'static Schema, policy: Policy) -
         links: &opened.links,
         root: schema,
         policy,
-        items: Vec::with_capacity(schema.len as usize + 1),
+        // Sections take a slot beside their leaves: with a few leaves each, these fit too.
+        items: Vec::with_capacity(schema.len as usize * 9 / 8 + 8),
         entries: Vec::new(),
         path: String::new(),
         problems: opened.problems,

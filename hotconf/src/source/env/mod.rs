@@ -234,25 +234,10 @@ fn is_service_link(local: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Merge, Shape};
+    use crate::schema::meta::{Body, FieldMeta, Group, Shape};
 
     const fn leaf(name: &'static str, ty: &'static str, form: Form) -> FieldMeta {
-        FieldMeta {
-            name,
-            doc: "",
-            ty,
-            form,
-            optional: false,
-            shape: Shape::Leaf,
-            default: Fallback::Required,
-            range: None,
-            restart: false,
-            secret: false,
-            deprecated: None,
-            merge: Merge::Replace,
-            env: None,
-            number: 0,
-        }
+        FieldMeta { form, ..FieldMeta::leaf(name, "", ty) }
     }
 
     static FLAG: Schema = Schema {

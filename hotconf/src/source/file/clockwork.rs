@@ -4,6 +4,7 @@ use super::File;
 use super::fake::{Bell, Fake, TempDir, context};
 use crate::source::{Content, Context, Hint, Services, Source, SourceError, Update, WatchFailure};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
@@ -174,4 +175,31 @@ fn hints_of_other_files_wake_nobody() {
     let inbox = desk.fake.inboxes.lock().unwrap().last().unwrap().1.clone();
     inbox.push(Services::now(&desk.fake), Hint::Closed(desk.dir.path().join("other.log")));
     assert!(inbox.drain().is_empty());
+}
+
+#[test]
+fn a_quiet_file_is_read_ever_more_seldom_and_one_that_changed_as_often_as_before() {
+    let mut desk = Desk::new("v = 1");
+    desk.text();
+    // The beats at which the file was read, counted from the last change.
+    let reads = |desk: &mut Desk| {
+        let mut beats = Vec::new();
+        assert_eq!(desk.text(), None);
+        for beat in 1..=112 {
+            let before = desk.cx.activity().reads.load(Ordering::Relaxed);
+            desk.turn(2000);
+            assert_eq!(desk.text(), None);
+            if desk.cx.activity().reads.load(Ordering::Relaxed) > before {
+                beats.push(beat);
+            }
+        }
+        beats
+    };
+    assert_eq!(reads(&mut desk), [16, 48, 112]);
+    desk.write("v = 2");
+    desk.hint(Hint::Closed);
+    desk.text();
+    desk.turn(20);
+    assert_eq!(desk.text().unwrap(), "v = 2");
+    assert_eq!(reads(&mut desk), [16, 48, 112]);
 }

@@ -5,13 +5,12 @@
 //! may hold a dollar sign. What a name means is the environment's to say.
 
 use super::Candidate;
-use super::followed::Followed;
+use super::followed::{Followed, followed_source};
 use super::piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use super::resolve::{Trail, resolve};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
-use crate::source::{BoxFuture, Context, Source, SourceError, Update, env};
-use std::borrow::Cow;
+use crate::source::env;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -48,25 +47,7 @@ impl Dotenv {
     }
 }
 
-impl std::fmt::Debug for Dotenv {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Dotenv").field(&self.followed.target().name()).finish()
-    }
-}
-
-impl Source for Dotenv {
-    fn describe(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self.followed.target().name())
-    }
-
-    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
-        Box::pin(self.followed.next(cx))
-    }
-
-    fn refresh(&mut self) {
-        self.followed.refresh();
-    }
-}
+followed_source!(Dotenv);
 
 struct Variables {
     file: Candidate,
@@ -123,7 +104,7 @@ fn document(wanted: &Wanted, prefix: &str, file: &Arc<str>, variables: Vec<Varia
     let origin = |name: &str| Origin::line(file.clone(), lines.get(name).copied().unwrap_or(1), 1);
     let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
     let (doc, warnings) = env::document(wanted.schema, &wanted.above, prefix, last, file, origin);
-    Parsed { docs: vec![Arc::new(doc)], warnings }
+    Parsed { docs: vec![Arc::new(doc)], warnings, splices: 0 }
 }
 
 /// Reads the lines of a `.env` file. A message quotes no value: it may be a secret.

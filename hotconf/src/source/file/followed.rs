@@ -12,7 +12,9 @@
 use super::piece::{Found, Good, Target, Told, Wanted, What, examine};
 use super::resolve::{End, FileId, Trail};
 use super::settle::{Decision, HELD, LONG_HELD, Outcome, Seen, Settle, Sign, Trust};
-use crate::source::{Context, Hint, Inbox, SourceError, SourceErrorKind, Stirring, Update, Watching};
+use crate::source::{
+    Context, Hint, Inbox, LONG, SourceError, SourceErrorKind, Stirring, Update, WatchFailure, Watching,
+};
 use std::collections::HashSet;
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -22,9 +24,6 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// A document over this size is read and parsed on a worker, not on the engine's thread.
-const LONG: u64 = 64 * 1024;
-
 /// How often a path that changes while its watches are set is walked anew.
 const ATTEMPTS: usize = 4;
 
@@ -33,6 +32,10 @@ const ATTEMPTS: usize = 4;
 /// Opening a file wakes everybody who watches its directory, ourselves included: for an idle process a
 /// glance is the difference between one wake-up in two seconds and several.
 const GLANCES: u32 = 15;
+/// A read that finds what a glance would have found doubles the number, up to this. What a stamp cannot tell
+/// (a second write through the same mapping, a clock of times that is coarse) is a matter of the first
+/// seconds after a change.
+const MOST_GLANCES: u32 = 127;
 
 /// A target and what is known of it.
 #[allow(clippy::struct_excessive_bools)] // Independent marks, each with one reader.
@@ -57,8 +60,9 @@ pub(super) struct Followed<T: ?Sized> {
     demanded: bool,
     /// The next beat of the content poll.
     tick: Option<Instant>,
-    /// How many beats in a row did with a glance.
+    /// How many beats in a row did with a glance, and how many may.
     glances: u32,
+    patience: u32,
     poll: Option<Duration>,
     target: Arc<T>,
 }
@@ -82,6 +86,7 @@ impl<T: Target> Followed<T> {
             demanded: false,
             tick: None,
             glances: 0,
+            patience: GLANCES,
             poll: None,
             target: Arc::new(target),
         }
@@ -111,6 +116,9 @@ impl<T: Target> Followed<T> {
     pub(super) async fn next(&mut self, cx: &Context) -> Result<Update, SourceError> {
         if !self.started {
             cx.follow(if self.target.is_single() { 1 } else { 2 });
+            if let Some(remark) = self.target.remark() {
+                cx.warn(remark);
+            }
             self.started = true;
             self.demanded = true;
         }
@@ -158,7 +166,8 @@ impl<T: Target> Followed<T> {
     async fn read(&mut self, cx: &Context, trust: Trust) -> Option<Result<Update, SourceError>> {
         let mut found = self.examine(cx).await?;
         let now = cx.now();
-        cx.activity().read(cx.now(), found.parses);
+        cx.activity().read(cx.now());
+        cx.activity().parsed(found.parses, found.splices);
         if trust != Trust::Whole {
             // What was said up to the read may mean that a writer was at work, however late the thread
             // is that tells it.
@@ -190,6 +199,7 @@ impl<T: Target> Followed<T> {
             return None;
         }
         self.stirring = None;
+        self.patience = GLANCES;
         found.warnings.into_iter().for_each(|warning| cx.warn(warning));
         self.told = found.what.told();
         Some(match found.what {
@@ -214,7 +224,7 @@ impl<T: Target> Followed<T> {
             limits: cx.limits,
             optional: cx.is_optional(),
         };
-        if self.target.weight() <= LONG {
+        if self.target.weight() <= LONG as u64 {
             return Some(examine(&*self.target, &wanted, self.good.as_ref(), &self.told));
         }
         let found = Arc::new(Mutex::new(None));
@@ -254,10 +264,14 @@ impl<T: Target> Followed<T> {
         let now = cx.now();
         if self.tick.is_some_and(|tick| tick <= now) {
             self.tick = None;
-            if self.glances < GLANCES && self.is_as_read() {
+            if !self.is_as_read() {
+                self.patience = GLANCES;
+            } else if self.glances < self.patience {
                 self.glances += 1;
                 cx.activity().glanced(now);
                 return;
+            } else {
+                self.patience = (2 * self.patience + 1).min(MOST_GLANCES);
             }
             self.glances = 0;
             (self.astray, self.rearm) = (true, self.rearm || self.unwatched);
@@ -319,6 +333,7 @@ impl<T: Target> Followed<T> {
     /// Sets the watches that the path asks for now.
     fn arm(&mut self, cx: &Context) {
         self.astray = false;
+        let mut failed = Vec::new();
         for _ in 0..ATTEMPTS {
             let trail = self.target.trail();
             self.look_again(cx, &trail);
@@ -341,16 +356,19 @@ impl<T: Target> Followed<T> {
             self.watched = trail.watch;
             self.unwatched = !failures.is_empty();
             cx.activity().polling.store(self.unwatched, Ordering::Relaxed);
-            // What went away since the path was walked is no trouble of the watcher's: it is walked anew.
-            let (here, gone): (Vec<_>, Vec<_>) =
-                failures.iter().partition(|failure| std::fs::symlink_metadata(&failure.path).is_ok());
-            for failure in &here {
-                self.warn(cx, &failure.path, &failure.reason);
-            }
-            self.rearm = !gone.is_empty();
-            if self.unwatched && gone.is_empty() {
+            // What went away since the path was walked is no trouble of the watcher's, and it may be back by
+            // now: what fails is walked anew once before it is told.
+            let again = |failure: &WatchFailure| {
+                !failed.contains(&failure.path) || std::fs::symlink_metadata(&failure.path).is_err()
+            };
+            self.rearm = failures.iter().any(again);
+            if self.unwatched && !self.rearm {
+                for failure in &failures {
+                    self.warn(cx, &failure.path, &failure.reason);
+                }
                 return;
             }
+            failed = failures.into_iter().map(|failure| failure.path).collect();
         }
         // It moves faster than it can be walked: the content poll comes back to it.
         self.astray = true;
@@ -392,6 +410,35 @@ impl<T: Target> Followed<T> {
         cx.warn(format!("cannot watch {}: {reason}; {then}", path.display()));
     }
 }
+
+/// The source that a followed target is: its name in errors, and whose turn it is.
+macro_rules! followed_source {
+    ($source:ident) => {
+        impl std::fmt::Debug for $source {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_tuple(stringify!($source)).field(&self.followed.target().name()).finish()
+            }
+        }
+
+        impl crate::source::Source for $source {
+            fn describe(&self) -> std::borrow::Cow<'_, str> {
+                self.followed.target().name().into()
+            }
+
+            fn next<'a>(
+                &'a mut self,
+                cx: &'a crate::source::Context,
+            ) -> crate::source::BoxFuture<'a, Result<crate::source::Update, crate::source::SourceError>> {
+                Box::pin(self.followed.next(cx))
+            }
+
+            fn refresh(&mut self) {
+                self.followed.refresh();
+            }
+        }
+    };
+}
+pub(super) use followed_source;
 
 /// What a new name is: a link and a hard link are whole, a directory is looked into.
 fn created(path: &Path) -> Sign {

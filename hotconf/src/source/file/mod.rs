@@ -26,11 +26,9 @@ pub use secrets_dir::SecretsDir;
 use crate::error::{Problem, ProblemKind};
 use crate::format::Format;
 use crate::origin::Origin;
-use crate::source::{BoxFuture, Context, Source, SourceError, Update};
-use followed::Followed;
+use followed::{Followed, followed_source};
 use piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use resolve::{End, Stamp, Trail, resolve};
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,7 +77,6 @@ pub(super) fn read_small(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Str
 #[must_use = "a source does nothing until a builder has it"]
 pub struct File {
     followed: Followed<Paths>,
-    checked_mount: bool,
 }
 
 impl File {
@@ -107,7 +104,10 @@ impl File {
         self
     }
 
-    /// Reads the file this often, whatever events say; zero turns it off. Default: the builder's, 2 s.
+    /// Looks at the file this often, whatever events say; zero turns it off. Default: the builder's, 2 s.
+    ///
+    /// It is read where its size, its times or its identity differ from what was read last, and now and then
+    /// all the same: at the sixteenth look, and after twice as many each time, up to every 128th.
     pub fn poll(mut self, every: Duration) -> Self {
         self.followed = self.followed.poll_every(every);
         self
@@ -116,46 +116,11 @@ impl File {
     fn of<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>, kind: Kind) -> Self {
         let paths: Vec<_> = paths.into_iter().map(|path| Candidate::new(path.as_ref())).collect();
         let name = paths.iter().map(|path| &*path.name).collect::<Vec<_>>().join(" or ");
-        Self {
-            followed: Followed::new(Paths { candidates: paths, name, kind, format: None }),
-            checked_mount: false,
-        }
-    }
-
-    fn warn_of_mount(&mut self, cx: &Context) {
-        if std::mem::replace(&mut self.checked_mount, true) {
-            return;
-        }
-        let paths = self.followed.target();
-        let Some((_, End::File(path, _))) = paths.chosen() else { return };
-        if let Some(warning) = mount::warning(&path) {
-            cx.warn(warning);
-        }
+        Self { followed: Followed::new(Paths { candidates: paths, name, kind, format: None }) }
     }
 }
 
-impl std::fmt::Debug for File {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("File").field(&self.followed.target().name).finish()
-    }
-}
-
-impl Source for File {
-    fn describe(&self) -> Cow<'_, str> {
-        Cow::Borrowed(&self.followed.target().name)
-    }
-
-    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
-        Box::pin(async move {
-            self.warn_of_mount(cx);
-            self.followed.next(cx).await
-        })
-    }
-
-    fn refresh(&mut self) {
-        self.followed.refresh();
-    }
-}
+followed_source!(File);
 
 /// How a path is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -207,6 +172,13 @@ impl Paths {
 impl Target for Paths {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn remark(&self) -> Option<String> {
+        match self.chosen() {
+            Some((_, End::File(path, _))) => mount::warning(&path),
+            _ => None,
+        }
     }
 
     fn trail(&self) -> Trail {
@@ -278,11 +250,12 @@ impl Target for Paths {
     }
 
     fn parse(&self, wanted: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>> {
-        let (mut docs, mut problems) = (Vec::new(), Vec::new());
+        let (mut docs, mut problems, mut splices) = (Vec::new(), Vec::new(), 0);
         for piece in &pieces.pieces {
-            let same =
-                |good: &Good| good.prints.iter().position(|(n, p)| *n == piece.name && *p == piece.print);
-            if let Some(doc) = known.and_then(|good| good.docs.get(same(good)?)) {
+            let before = known.and_then(|good| good.of(&piece.name));
+            if let Some((doc, print)) = before
+                && print == piece.print
+            {
                 docs.push(doc.clone());
                 continue;
             }
@@ -293,8 +266,12 @@ impl Target for Paths {
                 problems.push(problem.at(Origin::whole(piece.name.clone())));
                 continue;
             };
-            match crate::format::parse_with(format, &piece.name, &piece.bytes, &wanted.limits) {
-                Ok(doc) => docs.push(Arc::new(doc)),
+            let before = before.map(|(doc, _)| &**doc);
+            match crate::format::parse_again(format, &piece.name, &piece.bytes, &wanted.limits, before) {
+                Ok(read) => {
+                    splices += u64::from(read.spliced);
+                    docs.push(Arc::new(read.doc));
+                }
                 Err(more) => problems.extend(more),
             }
         }
@@ -303,7 +280,7 @@ impl Target for Paths {
             let why = "is a directory without any file of a known extension (toml, yaml, yml, json)";
             warnings.push(format!("{why}; say `.optional()` if that may be"));
         }
-        if problems.is_empty() { Ok(Parsed { docs, warnings }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Parsed { docs, warnings, splices }) } else { Err(problems) }
     }
 }
 

@@ -24,6 +24,11 @@ pub(super) trait Target: Send + Sync + 'static {
     /// What errors, events and origins call it: the path as it was given.
     fn name(&self) -> &str;
 
+    /// What is to be said of it once, before it is followed.
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
     /// What to watch, and where the path leads.
     fn trail(&self) -> Trail;
 
@@ -47,7 +52,8 @@ pub(super) trait Target: Send + Sync + 'static {
     /// Reads everything, from one generation.
     fn read(&self, max: usize) -> Result<Pieces, Lack>;
 
-    /// Makes documents of the pieces; `known` has those of pieces that did not change.
+    /// Makes documents of the pieces; `known` has those of pieces that did not change, and what those
+    /// that did said before.
     fn parse(&self, wanted: &Wanted, pieces: &Pieces, known: Option<&Good>) -> Result<Parsed, Vec<Problem>>;
 }
 
@@ -68,6 +74,8 @@ pub(super) struct Wanted {
 pub(super) struct Parsed {
     pub(super) docs: Vec<Arc<Document>>,
     pub(super) warnings: Vec<String>,
+    /// How many of them were read by looking at one changed value alone.
+    pub(super) splices: u64,
 }
 
 /// What was read at one time.
@@ -129,6 +137,8 @@ pub(super) struct Found {
     pub(super) seen: Seen,
     pub(super) what: What,
     pub(super) parses: u64,
+    /// How many of the parses looked at one changed value alone.
+    pub(super) splices: u64,
     pub(super) warnings: Vec<String>,
 }
 
@@ -163,6 +173,14 @@ impl Print {
         let hash = KEYS.get_or_init(RandomState::new).hash_one(bytes);
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         Self { len: bytes.len(), hash, blank: text.iter().all(u8::is_ascii_whitespace) }
+    }
+}
+
+impl Good {
+    /// What the piece of this name said, and its print.
+    pub(super) fn of(&self, name: &str) -> Option<(&Arc<Document>, Print)> {
+        let at = self.prints.iter().position(|(known, _)| **known == *name)?;
+        Some((self.docs.get(at)?, self.prints[at].1))
     }
 }
 
@@ -235,6 +253,7 @@ pub(super) fn examine<T: Target + ?Sized>(
             seen,
             what: What::Good(Good { stamp: pieces.stamp(), ..good.clone() }),
             parses: 0,
+            splices: 0,
             warnings: Vec::new(),
         };
     }
@@ -253,6 +272,7 @@ pub(super) fn examine<T: Target + ?Sized>(
             seen: Seen::Same,
             what: What::Invalid(digest, problems.clone()),
             parses: 0,
+            splices: 0,
             warnings: Vec::new(),
         };
     }
@@ -270,13 +290,13 @@ fn parsed<T: Target + ?Sized>(
     let is_known = |print| good.is_some_and(|good| good.prints.contains(print));
     let parses = prints.iter().filter(|print| !is_known(*print)).count() as u64;
     match target.parse(wanted, pieces, good) {
-        Ok(Parsed { docs, warnings }) => {
+        Ok(Parsed { docs, warnings, splices }) => {
             let seen = match good {
                 Some(good) if shrank(good, &prints, pieces.rank) => Seen::Shrunk,
                 _ => content(pieces, &prints, true),
             };
             let good = Good { prints, docs, rank: pieces.rank, stamp: pieces.stamp() };
-            Found { seen, what: What::Good(good), parses, warnings }
+            Found { seen, what: What::Good(good), parses, splices, warnings }
         }
         Err(problems) => {
             let digest = digest(&prints, pieces.rank);
@@ -284,6 +304,7 @@ fn parsed<T: Target + ?Sized>(
                 seen: content(pieces, &prints, false),
                 what: What::Invalid(digest, problems),
                 parses,
+                splices: 0,
                 warnings: Vec::new(),
             }
         }
@@ -303,7 +324,7 @@ fn lacking(name: &Arc<str>, why: String, absent: bool, told: &Told) -> Found {
     let remedy = if absent { OPTIONAL } else { "" };
     let problem =
         Problem::new(ProblemKind::Unreadable, "", format!("{why}{remedy}")).at(Origin::whole(name.clone()));
-    Found { seen, what: What::Lacking { problem, absent }, parses: 0, warnings: Vec::new() }
+    Found { seen, what: What::Lacking { problem, absent }, parses: 0, splices: 0, warnings: Vec::new() }
 }
 
 /// The remedy for what is absent.

@@ -1,15 +1,13 @@
 //! A directory with one value a file, as Kubernetes, Docker and systemd hand out secrets.
 
-use super::followed::Followed;
+use super::followed::{Followed, followed_source};
 use super::fragments;
 use super::piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
 use super::resolve::{End, Trail, resolve};
 use super::{Candidate, follow_links};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
-use crate::source::{BoxFuture, Context, Source, SourceError, Update};
 use crate::value::{Builder, Kind};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -50,25 +48,7 @@ impl SecretsDir {
     }
 }
 
-impl std::fmt::Debug for SecretsDir {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SecretsDir").field(&self.followed.target().name()).finish()
-    }
-}
-
-impl Source for SecretsDir {
-    fn describe(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self.followed.target().name())
-    }
-
-    fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
-        Box::pin(self.followed.next(cx))
-    }
-
-    fn refresh(&mut self) {
-        self.followed.refresh();
-    }
-}
+followed_source!(SecretsDir);
 
 struct Secrets {
     dir: Candidate,

@@ -6,7 +6,7 @@ use super::feed::{Feed, Link, News};
 use super::making::Maker;
 use super::store::{Map, Store};
 use crate::race::{Either, race};
-use crate::source::context::{Linked, Standing};
+use crate::source::activity::{Linked, Standing};
 use crate::source::{Content as Brought, Context, Cursor, SourceError, SourceErrorKind, Update, Verdict};
 use crate::sync::{later, lock};
 use std::sync::Arc;
@@ -231,6 +231,7 @@ impl<S: Store> Follower<S> {
                 content: Brought::Documents(kept.documents),
                 cursor: kept.cursor,
                 optional: false,
+                fixed: false,
             });
         }
         cx.is_optional().then(Update::absent)
@@ -246,7 +247,8 @@ impl<S: Store> Follower<S> {
         content: &Content,
     ) -> Result<Update, SourceError> {
         let made = self.maker.make(map, cx, store, content).await;
-        cx.activity().read(cx.now(), self.maker.take_fresh());
+        cx.activity().read(cx.now());
+        cx.activity().parsed(self.maker.take_fresh(), 0);
         // From here on nothing waits: what is noted as offered is returned.
         self.offered = Some(map.clone());
         self.accepted = false;
@@ -261,7 +263,7 @@ impl<S: Store> Follower<S> {
                     keeper.offered(&news.cursor, &docs);
                 }
                 let content = Brought::Documents(docs);
-                Ok(Update { content, cursor: news.cursor.clone(), optional: false })
+                Ok(Update { content, cursor: news.cursor.clone(), optional: false, fixed: false })
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Every poll makes a new future and drops it, so that each of these tests is one of cancelling too.
 
 use super::{Backoff, Entry, Identity, Map, Remote, Session, Step, Store};
-use crate::source::context::{Linked, Standing};
+use crate::source::activity::{Linked, Standing};
 use crate::source::file::fake::{Fake, context};
 use crate::source::remote::Commons;
 use crate::source::{

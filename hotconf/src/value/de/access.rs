@@ -2,37 +2,75 @@
 
 use super::{De, LeafError, Place};
 use crate::value::tape::{Document, Kind};
-use crate::value::tree::{Item, Ref};
+use crate::value::tree::{Item, Ref, Tree};
 use serde::de::value::StrDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer as _, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
+/// Where in a container reading stands: in one that a document gave whole, or in one that several built.
+struct Walk<'a> {
+    tree: Option<&'a Tree>,
+    /// The document of a container that one document gave whole, and its index.
+    doc: Option<(&'a Document, u16)>,
+    /// The next and the last-but-one: tape indices in a document, indices of the tree's storage otherwise.
+    next: u32,
+    end: u32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(of: De<'a>) -> Self {
+        let Place::At(at) = of.place else { return Self { tree: None, doc: None, next: 0, end: 0 } };
+        let (doc, next, end) = match at.item {
+            Item::Doc { doc, node } => {
+                let document: &Document = &at.tree.docs[usize::from(doc)];
+                (Some((document, doc)), node + 1, document.end(node))
+            }
+            Item::List { start, len } | Item::Table { start, len } => (None, start, start + len),
+            _ => (None, 0, 0),
+        };
+        Self { tree: Some(at.tree), doc, next, end }
+    }
+
+    /// The next element of a list.
+    fn element(&mut self) -> Option<Ref<'a>> {
+        let tree = self.tree.filter(|_| self.next < self.end)?;
+        let node = self.next;
+        Some(tree.at(if let Some((document, doc)) = self.doc {
+            self.next = document.end(node);
+            Item::Doc { doc, node }
+        } else {
+            self.next += 1;
+            tree.items[node as usize]
+        }))
+    }
+
+    /// The next entry of a table.
+    fn entry(&mut self) -> Option<(&'a str, Ref<'a>)> {
+        let tree = self.tree.filter(|_| self.next < self.end)?;
+        let key = self.next;
+        Some(if let Some((document, doc)) = self.doc {
+            let node = key + 1;
+            self.next = document.end(node);
+            (document.str(key), tree.at(Item::Doc { doc, node }))
+        } else {
+            self.next += 1;
+            let (doc, key, item) = tree.entries[key as usize];
+            (tree.docs[usize::from(doc)].str(key), tree.at(item))
+        })
+    }
+}
+
 /// The elements of a list.
 pub(super) struct Elements<'a> {
     of: De<'a>,
-    /// The document of a list that one document gave whole, and its index.
-    doc: Option<(&'a Document, u16)>,
-    /// The next and the last-but-one: tape indices in a document, indices of `items` otherwise.
-    next: u32,
-    end: u32,
+    walk: Walk<'a>,
     index: usize,
 }
 
 impl<'a> Elements<'a> {
     pub(super) fn new(of: De<'a>) -> Self {
-        let (doc, next, end) = match of.place {
-            Place::At(at) => match at.item {
-                Item::Doc { doc, node } => {
-                    let document: &Document = &at.tree.docs[usize::from(doc)];
-                    (Some((document, doc)), node + 1, document.end(node))
-                }
-                Item::List { start, len } => (None, start, start + len),
-                _ => (None, 0, 0),
-            },
-            Place::Text(_) | Place::Key(_) => (None, 0, 0),
-        };
-        Self { of, doc, next, end, index: 0 }
+        Self { of, walk: Walk::new(of), index: 0 }
     }
 }
 
@@ -40,19 +78,7 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
     type Error = LeafError;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, LeafError> {
-        let Place::At(at) = self.of.place else { return Ok(None) };
-        if self.next >= self.end {
-            return Ok(None);
-        }
-        let item = if let Some((document, doc)) = self.doc {
-            let node = self.next;
-            self.next = document.end(node);
-            Item::Doc { doc, node }
-        } else {
-            self.next += 1;
-            at.tree.items[self.next as usize - 1]
-        };
-        let element = at.tree.at(item);
+        let Some(element) = self.walk.element() else { return Ok(None) };
         let index = self.index;
         self.index += 1;
         match seed.deserialize(De { place: Place::At(element), ..self.of }) {
@@ -63,55 +89,25 @@ impl<'de> SeqAccess<'de> for Elements<'_> {
 
     fn size_hint(&self) -> Option<usize> {
         let Place::At(at) = self.of.place else { return None };
-        let whole = match (self.doc, at.item) {
-            (Some((document, _)), Item::Doc { node, .. }) => document.count(node),
-            _ => (self.end - self.next) as usize + self.index,
+        let left = match (self.walk.doc, at.item) {
+            (Some((document, _)), Item::Doc { node, .. }) => document.count(node) - self.index,
+            _ => (self.walk.end - self.walk.next) as usize,
         };
-        Some(whole - self.index)
+        Some(left)
     }
 }
 
 /// The entries of a table.
 pub(super) struct Entries<'a> {
     of: De<'a>,
-    doc: Option<(&'a Document, u16)>,
-    /// As in [`Elements`], of keys and of `entries`.
-    next: u32,
-    end: u32,
+    walk: Walk<'a>,
     /// The entry whose key was read.
     current: Option<(&'a str, Ref<'a>)>,
 }
 
 impl<'a> Entries<'a> {
     pub(super) fn new(of: De<'a>) -> Self {
-        let (doc, next, end) = match of.place {
-            Place::At(at) => match at.item {
-                Item::Doc { doc, node } => {
-                    let document: &Document = &at.tree.docs[usize::from(doc)];
-                    (Some((document, doc)), node + 1, document.end(node))
-                }
-                Item::Table { start, len } => (None, start, start + len),
-                _ => (None, 0, 0),
-            },
-            Place::Text(_) | Place::Key(_) => (None, 0, 0),
-        };
-        Self { of, doc, next, end, current: None }
-    }
-
-    fn step(&mut self) -> Option<(&'a str, Ref<'a>)> {
-        let Place::At(at) = self.of.place else { return None };
-        if self.next >= self.end {
-            return None;
-        }
-        Some(if let Some((document, doc)) = self.doc {
-            let (key, node) = (self.next, self.next + 1);
-            self.next = document.end(node);
-            (document.str(key), at.tree.at(Item::Doc { doc, node }))
-        } else {
-            let (doc, key, item) = at.tree.entries[self.next as usize];
-            self.next += 1;
-            (at.tree.docs[usize::from(doc)].str(key), at.tree.at(item))
-        })
+        Self { of, walk: Walk::new(of), current: None }
     }
 }
 
@@ -119,7 +115,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = LeafError;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, LeafError> {
-        self.current = self.step();
+        self.current = self.walk.entry();
         let Some((key, value)) = self.current else { return Ok(None) };
         match seed.deserialize(De { place: Place::Key(key), ..self.of }) {
             Ok(read) => Ok(Some(read)),
@@ -150,9 +146,9 @@ impl<'a> Variant<'a> {
         if at.kind() != Some(Kind::Table) {
             return None;
         }
-        let mut entries = Entries::new(of);
-        let (name, value) = entries.step()?;
-        if entries.step().is_some() {
+        let mut entries = Walk::new(of);
+        let (name, value) = entries.entry()?;
+        if entries.entry().is_some() {
             return None;
         }
         Some(Self { name, content: Some((De { place: Place::At(value), ..of }, value)) })

@@ -11,7 +11,7 @@ use super::open::{Failure, Open};
 use super::transport::Transport;
 use crate::source::{Context, SourceError};
 use hyper::HeaderMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
@@ -179,7 +179,7 @@ impl Response {
 
     /// How long the server asks to be left alone.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        date::retry_after(self.header("retry-after")?, SystemTime::now())
+        date::retry_after(self.header("retry-after")?, self.header("date"))
     }
 
     /// The failure that the status means, with what the server asks for.

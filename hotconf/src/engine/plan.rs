@@ -1,0 +1,71 @@
+//! What a driver works with: its sources, and what they bring, as control hands it about.
+
+use super::pull::Order;
+use crate::layer::{Policy, Stack};
+use crate::observe::SourceState;
+use crate::source::{Cursor, Update};
+use crate::value::Layered;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// What a configuration was set up with.
+pub(crate) struct Plan {
+    pub(crate) name: Arc<str>,
+    pub(crate) sources: Vec<Handle>,
+    pub(crate) policy: Policy,
+}
+
+impl Plan {
+    /// The layers that documents make, one per source.
+    pub(crate) fn stack(&self, documents: &[Offer]) -> Stack {
+        let mut stack = Stack::default();
+        for (offer, source) in documents.iter().zip(&self.sources) {
+            stack.push(source.name.clone(), offer.docs.to_vec());
+        }
+        stack
+    }
+}
+
+/// A source as the driver knows it.
+pub(crate) struct Handle {
+    pub(crate) name: Arc<str>,
+    /// It can bring something after its first answer.
+    pub(crate) live: bool,
+    pub(crate) orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Handle {
+    /// Notes what an update says of its source.
+    pub(crate) fn note(&mut self, update: &Update) {
+        self.live &= !update.fixed;
+    }
+
+    /// The state of this source while it is well.
+    pub(crate) fn well(&self) -> SourceState {
+        if self.live { SourceState::Following } else { SourceState::Fixed }
+    }
+
+    /// Tells its task something. One that has ended need not be told.
+    pub(crate) fn order(&self, order: Order) {
+        drop(self.orders.send(order));
+    }
+}
+
+/// What a source brought.
+#[derive(Clone)]
+pub(crate) struct Offer {
+    docs: Arc<[Layered]>,
+    pub(crate) cursor: Cursor,
+}
+
+impl Offer {
+    pub(crate) fn new(mut update: Update) -> Self {
+        let cursor = std::mem::take(&mut update.cursor);
+        Self { docs: update.into_docs().into(), cursor }
+    }
+
+    /// Of a source that brought nothing.
+    pub(crate) fn absent() -> Self {
+        Self::new(Update::absent())
+    }
+}
