@@ -23,6 +23,11 @@ pub(crate) trait Rig {
     /// share a connection.
     fn source(&self, at: SocketAddr) -> Remote<Self::Store>;
 
+    /// What the origin of a value says that stands at `key`.
+    fn place(&self, key: &str) -> String {
+        key.to_owned()
+    }
+
     /// Writes and deletes keys, in one transaction.
     fn change(&self, changes: &[(&str, Option<&str>)]);
 

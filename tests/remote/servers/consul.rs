@@ -65,6 +65,7 @@ fn get(at: SocketAddr, key: &str, token: &str) -> (u16, String) {
 
 #[test]
 fn it_keeps_its_data_through_a_kill_and_asks_for_a_token() {
+    let _beside = crate::rig::among_others();
     let Some(consul) = Consul::start() else { return };
     let at = consul.address;
     change(at, &[("shop/a", Some("1")), ("shop/b", Some("1"))]);

@@ -223,6 +223,7 @@ impl Guarded {
 
 #[test]
 fn one_keeps_its_data_through_a_kill_and_can_be_frozen_and_set_back() {
+    let _beside = crate::rig::among_others();
     let Some(etcd) = Etcd::start() else { return };
     let (at, process) = (etcd.address, &etcd.process);
     put(at, "k", "1");
@@ -253,6 +254,7 @@ fn one_keeps_its_data_through_a_kill_and_can_be_frozen_and_set_back() {
 
 #[test]
 fn a_cluster_goes_on_without_its_leader() {
+    let _beside = crate::rig::among_others();
     let Some(cluster) = Cluster::start() else { return };
     let leader = cluster.leader();
     put(cluster.members[leader].0, "k", "1");
@@ -265,6 +267,7 @@ fn a_cluster_goes_on_without_its_leader() {
 
 #[test]
 fn a_guarded_one_lets_a_reader_read_its_part_and_nobody_without_a_certificate() {
+    let _beside = crate::rig::among_others();
     let Some(etcd) = Guarded::start() else { return };
     let (root, reader) = (Some("root:secret"), Some("reader:password"));
     etcd.ask(root, &["put", "/shop/a", "1"]).expect("it may");

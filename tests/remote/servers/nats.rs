@@ -36,6 +36,7 @@ fn greets(at: SocketAddr) -> bool {
 
 #[test]
 fn it_has_streams_and_comes_back_after_a_kill() {
+    let _beside = crate::rig::among_others();
     let Some(nats) = Nats::start() else { return };
     nats.process.kill();
     assert!(!greets(nats.address));

@@ -73,6 +73,7 @@ fn unsealed(at: SocketAddr, key: &Key) -> bool {
 
 #[test]
 fn it_keeps_its_secrets_through_a_kill_and_shows_none_while_it_is_sealed() {
+    let _beside = crate::rig::among_others();
     let Some(bao) = OpenBao::start() else { return };
     crate::rig::until("its engine is ready", || {
         let headers = [("x-vault-token", &*bao.token)];

@@ -51,6 +51,7 @@ fn ask(at: SocketAddr, words: &[&str]) -> io::Result<String> {
 
 #[test]
 fn it_keeps_its_data_through_a_kill() {
+    let _beside = crate::rig::among_others();
     let Some(redis) = Redis::start() else { return };
     assert_eq!(ask(redis.address, &["SET", "a", "1"]).expect("an answer"), "+OK\r\n");
     redis.process.kill();

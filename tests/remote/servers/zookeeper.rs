@@ -93,6 +93,7 @@ impl ZooKeeper {
 
 #[test]
 fn one_comes_back_after_a_kill() {
+    let _beside = crate::rig::among_others();
     let Some(zookeeper) = ZooKeeper::start() else { return };
     zookeeper.process.kill();
     assert_eq!(word(zookeeper.address, "ruok"), "");
@@ -102,6 +103,7 @@ fn one_comes_back_after_a_kill() {
 
 #[test]
 fn an_ensemble_elects_another_leader() {
+    let _beside = crate::rig::among_others();
     let Some(members) = ZooKeeper::ensemble() else { return };
     let leader = members.iter().position(ZooKeeper::leads).expect("one leads");
     members[leader].process.kill();
