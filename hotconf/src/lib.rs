@@ -71,6 +71,7 @@
 //! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
 //! | `http` | no | [`remote::Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
+//! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Testing code that uses it
@@ -190,6 +191,8 @@ pub use secret::Secret;
 pub use source::Clap;
 #[cfg(feature = "remote")]
 pub use source::remote;
+#[cfg(feature = "etcd")]
+pub use source::remote::etcd::Etcd;
 pub use source::{
     Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source,
     SourceError, SourceErrorKind, SourceExt, Stirring, Update, Verdict,

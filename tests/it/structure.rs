@@ -32,6 +32,8 @@ const ONE_PLACE: &[(&str, &str)] = &[
     ("clap", "source/clap.rs"),
     ("chacha20poly1305", "source/remote/cache/seal.rs"),
     ("tracing", "observe/trace.rs"),
+    ("bytes", "source/remote/etcd.rs"),
+    ("h2", "source/remote/etcd.rs"),
     ("hyper", "source/remote/net.rs"),
     ("rustls_native_certs", "source/remote/net.rs"),
     ("rustls_pki_types", "source/remote/net.rs"),

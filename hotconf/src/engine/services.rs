@@ -47,6 +47,7 @@ impl Services for EngineServices {
     }
 
     fn sleep_until(&self, at: Instant) -> BoxFuture<'static, ()> {
+        let at = at_step(self.began, self.now(), at);
         let _inside = self.runtime.enter();
         Box::pin(tokio::time::sleep_until(at.into()))
     }
@@ -106,6 +107,17 @@ fn next_beat(began: Instant, now: Instant, every: Duration) -> Instant {
     // The very next may have been put forward to before now.
     let at = [beat(1), beat(2)].into_iter().find(|at| *at > passed).and_then(|at| began.checked_add(at));
     at.unwrap_or_else(|| later(now, every))
+}
+
+/// A long sleep ends at the start of the timer's step after it: by less than a step later, and with one
+/// wake-up.
+fn at_step(began: Instant, now: Instant, at: Instant) -> Instant {
+    const LONG: Duration = Duration::from_secs(2);
+    let past = nanos_past_step(at.saturating_duration_since(began));
+    if at.saturating_duration_since(now) < LONG || past == 0 {
+        return at;
+    }
+    later(at, STEP - Duration::from_nanos(past))
 }
 
 fn nanos_past_step(at: Duration) -> u64 {
@@ -202,6 +214,15 @@ mod tests {
         let began = Instant::now();
         let beat = next_beat(began, began + Duration::from_millis(now_ms), every);
         u64::try_from((beat - began).as_millis()).unwrap()
+    }
+
+    #[test]
+    fn a_long_sleep_ends_where_the_timer_looks_and_a_short_one_when_it_should() {
+        let began = Instant::now();
+        let at = |ms| began + Duration::from_millis(ms);
+        assert_eq!(at_step(began, at(0), at(1_999)), at(1_999));
+        assert_eq!(at_step(began, at(0), at(20_000)), at(20_032));
+        assert_eq!(at_step(began, at(0), at(64 * 40)), at(64 * 40));
     }
 
     #[test]

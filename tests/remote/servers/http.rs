@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Sends a request; the status and the body.
-pub(super) fn request(
+pub(crate) fn request(
     at: SocketAddr,
     method: &str,
     target: &str,
@@ -30,7 +30,7 @@ pub(super) fn request(
 }
 
 /// A request that must go well; the body.
-pub(super) fn must(
+pub(crate) fn must(
     at: SocketAddr,
     method: &str,
     target: &str,
@@ -44,7 +44,7 @@ pub(super) fn must(
 }
 
 /// The encoding in which JSON carries bytes.
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {

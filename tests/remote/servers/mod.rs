@@ -5,10 +5,10 @@
 
 mod consul;
 mod etcd;
-mod http;
+pub(crate) mod http;
 mod nats;
 mod openbao;
-mod process;
+pub(crate) mod process;
 mod redis;
 mod zookeeper;
 
@@ -30,7 +30,7 @@ fn fetched(name: &str) -> Option<PathBuf> {
 }
 
 /// A command of a server: the fetched one, or the one on the `PATH`.
-fn command(server: &str, command: &str) -> Option<PathBuf> {
+pub(crate) fn command(server: &str, command: &str) -> Option<PathBuf> {
     let folder = fetched(server).map(|folder| folder.join("bin")).into_iter();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = folder.chain(std::env::split_paths(&path)).collect();
@@ -38,7 +38,7 @@ fn command(server: &str, command: &str) -> Option<PathBuf> {
 }
 
 /// What is there of a server; where it is absent that is said once, beside the test's own output, or the test fails.
-fn or_left_out<T>(server: &'static str, found: Option<T>) -> Option<T> {
+pub(crate) fn or_left_out<T>(server: &'static str, found: Option<T>) -> Option<T> {
     static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     if found.is_none() {
         let line = format!("{server} is absent, its tests are left out: `tests/servers/fetch {server}`");

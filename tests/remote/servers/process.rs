@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const READY: Duration = Duration::from_secs(60);
 
 /// A server with a folder of its own.
-pub(super) struct Process {
+pub(crate) struct Process {
     name: &'static str,
     child: Mutex<Option<Child>>,
     begin: Box<dyn Fn(&Path) -> Command + Send + Sync>,
@@ -22,7 +22,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts what `begin` says, given a folder whose `data` it is to use, and waits until it is `ready`.
-    pub(super) fn start(
+    pub(crate) fn start(
         name: &'static str,
         begin: impl Fn(&Path) -> Command + Send + Sync + 'static,
         ready: impl Fn() -> bool + Send + Sync + 'static,
@@ -33,7 +33,7 @@ impl Process {
     }
 
     /// The same without waiting: for one of a cluster.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         name: &'static str,
         begin: impl Fn(&Path) -> Command + Send + Sync + 'static,
         ready: impl Fn() -> bool + Send + Sync + 'static,
@@ -67,7 +67,7 @@ impl Process {
         *lock(&self.child) = Some(child);
     }
 
-    pub(super) fn wait_ready(&self) {
+    pub(crate) fn wait_ready(&self) {
         let end = Instant::now() + READY;
         while !(self.ready)() {
             let ended = lock(&self.child).as_mut().and_then(|child| child.try_wait().ok().flatten());
@@ -88,23 +88,23 @@ impl Process {
     }
 
     /// As `kill -9` does, and waits for its end.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         if let Some(mut child) = lock(&self.child).take() {
             child.kill().expect("it is ours");
             child.wait().expect("it is ours");
         }
     }
 
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         self.run();
         self.wait_ready();
     }
 
-    pub(super) fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    pub(super) fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("-CONT");
     }
 
@@ -115,19 +115,19 @@ impl Process {
     }
 
     /// Keeps a copy of its data. It is stopped meanwhile, so that the copy is whole.
-    pub(super) fn keep(&self) {
+    pub(crate) fn keep(&self) {
         self.kill();
         self.copy("data", "kept");
         self.restart();
     }
 
     /// While it is killed: puts the copy in place of its data.
-    pub(super) fn restore(&self) {
+    pub(crate) fn restore(&self) {
         self.copy("kept", "data");
     }
 
     /// While it is killed: all that it knew is gone.
-    pub(super) fn wipe(&self) {
+    pub(crate) fn wipe(&self) {
         let data = self.folder.path().join("data");
         fs::remove_dir_all(&data).expect("its data");
         fs::create_dir(&data).expect("a folder");

@@ -103,6 +103,12 @@ impl<S: Store> Remote<S> {
         self
     }
 
+    #[cfg(test)]
+    #[allow(dead_code)] // stores that are compiled in
+    pub(super) fn store(&self) -> &S {
+        &self.store
+    }
+
     fn follow(&mut self, cx: &Context) -> &mut Follower<S> {
         let (store, tuning, cache) = (&self.store, self.tuning, &self.cache);
         self.follower.get_or_insert_with(|| {

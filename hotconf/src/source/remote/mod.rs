@@ -8,6 +8,8 @@ mod assemble;
 mod backoff;
 mod cache;
 mod commons;
+#[cfg(feature = "etcd")]
+pub(crate) mod etcd;
 mod feed;
 mod follow;
 mod follower;
@@ -28,6 +30,8 @@ mod tests;
 pub use backoff::Backoff;
 pub use cache::Cache;
 pub(crate) use commons::Commons;
+#[cfg(feature = "etcd")]
+pub use etcd::{EtcdSession, EtcdStore};
 pub use follow::Remote;
 #[cfg(feature = "http")]
 pub use http::Http;
