@@ -5,7 +5,7 @@
 
 mod conformance;
 mod etcd;
-
+mod http;
 mod lines;
 mod living;
 mod proxy;

@@ -117,7 +117,7 @@ fn at_step(began: Instant, now: Instant, at: Instant) -> Instant {
     if at.saturating_duration_since(now) < LONG || past == 0 {
         return at;
     }
-    later(at, STEP - Duration::from_nanos(past))
+    later(at, STEP.saturating_sub(Duration::from_nanos(past)))
 }
 
 fn nanos_past_step(at: Duration) -> u64 {

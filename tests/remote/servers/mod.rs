@@ -4,7 +4,6 @@
 //! is absent is named once and its tests pass without it, unless `HOTCONF_REQUIRE_SERVERS=1`.
 
 mod consul;
-mod etcd;
 pub(crate) mod http;
 mod nats;
 mod openbao;

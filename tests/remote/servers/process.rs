@@ -126,13 +126,6 @@ impl Process {
         self.copy("kept", "data");
     }
 
-    /// While it is killed: all that it knew is gone.
-    pub(crate) fn wipe(&self) {
-        let data = self.folder.path().join("data");
-        fs::remove_dir_all(&data).expect("its data");
-        fs::create_dir(&data).expect("a folder");
-    }
-
     fn copy(&self, from: &str, to: &str) {
         let (from, to) = (self.folder.path().join(from), self.folder.path().join(to));
         let _ = fs::remove_dir_all(&to);

@@ -34,7 +34,7 @@ pub(crate) use commons::Commons;
 pub use etcd::{EtcdSession, EtcdStore};
 pub use follow::Remote;
 #[cfg(feature = "http")]
-pub use http::Http;
+pub use http::{Http, HttpStore};
 #[cfg(feature = "_net")]
 pub use net::{Token, Transport};
 pub use store::{Entry, Identity, Map, Session, Step, Store};
