@@ -57,7 +57,9 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// Of serde's attributes `rename`, `rename_all`, `rename_all_fields`, `alias`, `default`, `skip`,
 /// `skip_deserializing`, `with`, `deserialize_with`, `tag` and `deny_unknown_fields` mean what they mean
-/// there; those that concern writing only are passed over; all others are refused.
+/// there; those that concern writing only, and `crate` and `rename` on the type, which concern serde's own
+/// code, are passed over; all others are refused. An attribute stands once, be it in `hotconf` or in `serde`;
+/// on the section in a variant, `B(Section)`, there is none but `nested`.
 ///
 /// A field is secret if its type mentions `Secret`; the name is what counts.
 #[proc_macro_derive(HotConf, attributes(hotconf, serde))]

@@ -135,6 +135,8 @@ fn default(field: &Field) -> TokenStream {
             Some(Err(word)) => quote!(.implicit(#word)),
             None => quote!(.implicit("default")),
         },
+        // A function that reads an `Option` is not asked where there is nothing: the key is required.
+        None if field.attrs.with.is_some() => TokenStream::new(),
         None if !field.is_nested() && types::option(&field.ty).is_some() => quote!(.implicit("none")),
         None => TokenStream::new(),
     }

@@ -35,7 +35,10 @@ pub struct Loader<'t> {
 
 /// What holds where no source speaks of a leaf.
 enum Fallback<T> {
+    /// None; a type that can be read from nothing is.
     Required,
+    /// None, and nothing is read.
+    Missing,
     Made(fn() -> T),
     Text(&'static str),
 }
@@ -84,7 +87,7 @@ impl<'t> Loader<'t> {
         i: usize,
         read: for<'a> fn(De<'a>) -> Result<T, LeafError>,
     ) -> Option<T> {
-        self.take(at, i, read, Fallback::Required)
+        self.take(at, i, read, Fallback::Missing)
     }
 
     /// The same with a default.
@@ -189,6 +192,8 @@ impl<'t> Loader<'t> {
                 let de = De::text(text, self.reparse);
                 (de, Self::guarded(at, &read, de))
             }
+            // A function is not asked of nothing, an `Option`'s neither: so it is in serde.
+            Fallback::Missing => (De::new(self.nothing, self.reparse), Err(LeafError::missing())),
             Fallback::Required => {
                 let de = De::new(self.nothing, self.reparse);
                 // Whatever the type says of nothing, a secret for one: there is nothing.

@@ -106,7 +106,7 @@ fn fields(object: &mut Object, group: &'static Group, tag: Option<(&str, &str)>)
 /// Whether a document without the field cannot be loaded.
 fn must_be_given(field: &FieldMeta) -> bool {
     match (field.shape, field.default) {
-        (Shape::Leaf, Fallback::Required) => !field.optional,
+        (Shape::Leaf, Fallback::Required) => true,
         (Shape::Section(inner), Fallback::Required) => match &inner.body {
             Body::Struct(group) => group.fields.iter().any(must_be_given),
             Body::Enum { .. } => true,

@@ -78,11 +78,11 @@ fn document(schema: &'static Schema, above: &[String], args: &[OsString]) -> Doc
             Some("--set") => match args.next().map(|arg| arg.to_str()) {
                 Some(Some(setting)) => setting,
                 Some(None) => {
-                    problems.push(refuse("--set", "", "is not valid UTF-8"));
+                    problems.push(refuse("--set", SOURCE, "", "is not valid UTF-8"));
                     continue;
                 }
                 None => {
-                    problems.push(refuse("--set", "", "expected `path=value` after it"));
+                    problems.push(refuse("--set", SOURCE, "", "expected `path=value` after it"));
                     break;
                 }
             },
@@ -91,14 +91,14 @@ fn document(schema: &'static Schema, above: &[String], args: &[OsString]) -> Doc
                 None => continue,
             },
             None if arg.to_string_lossy().starts_with("--set=") => {
-                problems.push(refuse("--set", "", "is not valid UTF-8"));
+                problems.push(refuse("--set", SOURCE, "", "is not valid UTF-8"));
                 continue;
             }
             None => continue,
         };
         let Some((path, value)) = setting.split_once('=') else {
             // Not shown: without the sign it may be anything, a password too.
-            problems.push(refuse("--set", "", "expected `path=value`, found no `=`"));
+            problems.push(refuse("--set", SOURCE, "", "expected `path=value`, found no `=`"));
             continue;
         };
         let path = path.trim();
@@ -119,7 +119,7 @@ pub(super) fn set(
     path: &str,
     value: &str,
 ) -> Result<(), Problem> {
-    let problem = |message: String| refuse(argument, path, message);
+    let problem = |message: String| refuse(argument, source, path, message);
     let steps = keys::split(path).map_err(|reason| problem(format!("not a path: {reason}")))?;
     let Some(inner) = steps.strip_prefix(above) else {
         // Outside of the part that is taken.
@@ -140,7 +140,7 @@ pub(super) fn set(
     texts.put(&steps, field, spot.inside, value, origin)
 }
 
-fn refuse(argument: &str, path: &str, message: impl Into<String>) -> Problem {
+pub(super) fn refuse(argument: &str, source: &str, path: &str, message: impl Into<String>) -> Problem {
     Problem::new(ProblemKind::Unknown, path, message)
-        .at(Origin::named(SOURCE, format!("argument {argument}")))
+        .at(Origin::named(source, format!("argument {argument}")))
 }
