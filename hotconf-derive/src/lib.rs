@@ -17,6 +17,8 @@ mod range;
 mod types;
 mod units;
 mod value;
+mod values;
+mod worth;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
