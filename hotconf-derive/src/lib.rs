@@ -46,7 +46,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `rename = ".."`, `alias = ".."` | the key, and other keys that mean it |
 /// | `deprecated = ".."` | a source that sets it is warned about, with this hint |
 /// | `merge = "append"`, `merge = "by_key(name)"` | how lists of several layers are put together |
-/// | `env = "NAME"` | an environment variable that is used as it is |
+/// | `env = "NAME"` | an environment variable that is used as it is; not below a list or a map of sections |
 /// | `skip` | no setting: the field is its default |
 ///
 /// | on the type | |
@@ -62,6 +62,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// there; those that concern writing only, and `crate` and `rename` on the type, which concern serde's own
 /// code, are passed over; all others are refused. An attribute stands once, be it in `hotconf` or in `serde`;
 /// on the section in a variant, `B(Section)`, there is none but `nested`.
+///
+/// Defaults and ranges of numbers, durations, sizes and addresses are judged at compile time where they are
+/// literals; those of other types when the configuration is first loaded.
 ///
 /// A field is secret if its type mentions `Secret`; the name is what counts.
 #[proc_macro_derive(HotConf, attributes(hotconf, serde))]

@@ -192,6 +192,23 @@ impl Schema {
         self
     }
 
+    /// Tells whether a field of it has a variable whose name is used as it is.
+    const fn names_variable(&self) -> bool {
+        match &self.body {
+            Body::Struct(group) => group.names_variable(),
+            Body::Enum { variants, .. } => {
+                let mut i = 0;
+                while i < variants.len() {
+                    if variants[i].group.names_variable() {
+                        return true;
+                    }
+                    i += 1;
+                }
+                false
+            }
+        }
+    }
+
     /// Tells whether anything in it applies on restart only.
     pub(crate) fn waits(&self) -> bool {
         let any = |group: &Group| {
@@ -270,6 +287,24 @@ impl Group {
         false
     }
 
+    const fn names_variable(&self) -> bool {
+        let mut i = 0;
+        while i < self.fields.len() {
+            let field = &self.fields[i];
+            if field.env.is_some() {
+                return true;
+            }
+            // Below another list or map it was asked already.
+            if let Shape::Section(inner) | Shape::Optional(inner) = field.shape
+                && inner.names_variable()
+            {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
     /// The field that `number`, counted from the group's first, belongs to.
     pub(crate) fn field_at(&self, number: u32) -> Option<usize> {
         let flat = number as usize;
@@ -336,8 +371,18 @@ impl FieldMeta {
     }
 
     /// A field that holds sections.
+    ///
+    /// # Panics
+    /// When a field below a list or a map names a variable of its own: there are many of that field.
     #[must_use]
+    #[track_caller] // so that the error, at compile time, is found at the user's field
     pub const fn section(name: &'static str, doc: &'static str, ty: &'static str, shape: Shape) -> Self {
+        if let Shape::List(inner) | Shape::Map(inner) = shape {
+            assert!(
+                !inner.names_variable(),
+                "`env` below a list or a map: one variable cannot mean a field of each of its sections"
+            );
+        }
         let default = match shape {
             Shape::Leaf | Shape::Section(_) => Fallback::Required,
             Shape::Optional(_) => Fallback::Implicit("none"),
