@@ -138,7 +138,7 @@ fn resume(
         Some(errors) => errors.extend(error),
         None => *errors = Some(error),
     }
-    while !input.is_empty() && !(input.peek(Token![,]) && begins(input)) {
+    while !(input.is_empty() || input.peek(Token![,]) && begins(input)) {
         input.parse::<TokenTree>()?;
     }
     Ok(())
