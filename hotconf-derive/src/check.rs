@@ -51,6 +51,12 @@ fn tag(ctxt: &Ctxt, input: &Input) {
         (Body::Struct(_), Some(tag)) => ctxt.error(tag, "`tag` is for enums"),
         _ => {}
     }
+    if matches!(input.body, Body::Struct(_)) && input.attrs.rename_all_fields.is_some() {
+        ctxt.error(
+            &input.ident,
+            "`rename_all_fields` is for enums; the fields of a struct follow `rename_all`",
+        );
+    }
     if let (Body::Enum(_), Some(_)) = (&input.body, &input.attrs.default) {
         ctxt.error(&input.ident, "an enum section has no default of its own; give its fields defaults");
     }

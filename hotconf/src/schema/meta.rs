@@ -192,23 +192,6 @@ impl Schema {
         self
     }
 
-    /// Tells whether a field of it has a variable whose name is used as it is.
-    const fn names_variable(&self) -> bool {
-        match &self.body {
-            Body::Struct(group) => group.names_variable(),
-            Body::Enum { variants, .. } => {
-                let mut i = 0;
-                while i < variants.len() {
-                    if variants[i].group.names_variable() {
-                        return true;
-                    }
-                    i += 1;
-                }
-                false
-            }
-        }
-    }
-
     /// Tells whether anything in it applies on restart only.
     pub(crate) fn waits(&self) -> bool {
         let any = |group: &Group| {
@@ -279,24 +262,6 @@ impl Group {
         while i < self.fields.len() {
             if let Some(section) = self.fields[i].shape.section()
                 && section.foreign
-            {
-                return true;
-            }
-            i += 1;
-        }
-        false
-    }
-
-    const fn names_variable(&self) -> bool {
-        let mut i = 0;
-        while i < self.fields.len() {
-            let field = &self.fields[i];
-            if field.env.is_some() {
-                return true;
-            }
-            // Below another list or map it was asked already.
-            if let Shape::Section(inner) | Shape::Optional(inner) = field.shape
-                && inner.names_variable()
             {
                 return true;
             }

@@ -14,6 +14,7 @@ pub(crate) mod nearest;
 mod render;
 pub(crate) mod section;
 pub(crate) mod tokens;
+mod variable;
 mod walk;
 
 pub(crate) use walk::Spot;
