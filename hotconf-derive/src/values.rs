@@ -65,7 +65,7 @@ fn literal(ctxt: &Ctxt, field: &Field, kind: Option<&Kind>) -> Option<Worth> {
     None
 }
 
-/// A bound is a value of its field, and lists and maps have none.
+/// A bound is a value of its field, and lists, maps and secrets have none.
 fn bounds(ctxt: &Ctxt, field: &Field, range: &Range, kind: Option<&Kind>) -> [Option<Worth>; 2] {
     if is_own(field) {
         return [None; 2];
@@ -73,6 +73,10 @@ fn bounds(ctxt: &Ctxt, field: &Field, range: &Range, kind: Option<&Kind>) -> [Op
     if matches!(types::form(&field.ty), Some("List" | "Map")) {
         let message = format!("`range` is for one value; hold a `{}` to a `check`", types::text(&field.ty));
         ctxt.error(&range.tokens, message);
+        return [None; 2];
+    }
+    if types::mentions(&field.ty, "Secret") {
+        ctxt.error(&range.tokens, "a secret has no order: hold it to a `check` instead of a `range`");
         return [None; 2];
     }
     let (Some(kind), Some(name)) = (kind, types::name(types::value(&field.ty))) else { return [None; 2] };

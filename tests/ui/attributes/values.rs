@@ -37,6 +37,8 @@ struct Ranges {
     many: Vec<u8>,
     #[hotconf(default = 0.1, range = 0.5..)]
     share: f32,
+    #[hotconf(range = 1..)]
+    pin: Secret<u16>,
 }
 
 fn main() {}
