@@ -5,6 +5,7 @@ mod describe;
 mod diff;
 mod errors;
 mod events;
+mod fallbacks;
 mod hostile;
 #[cfg(unix)]
 mod in_its_place;

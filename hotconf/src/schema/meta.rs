@@ -134,7 +134,8 @@ pub enum Fallback {
     Required,
     /// A value that can be shown, as it was written: `5s`, `3`, `0.0.0.0:8080`.
     Shown(&'static str),
-    /// `None`, an empty container, or the type's own `Default`: shown as `none`, `empty`, `default`.
+    /// `None`, an empty container, or what the type's own `Default` or that of the type around it says:
+    /// shown as `none`, `empty`, `default`; or an expression, shown as it was written.
     Implicit(&'static str),
 }
 
@@ -324,6 +325,34 @@ impl Variant {
         group: Group,
     ) -> Self {
         Self { name, aliases, doc, group, base: 0 }
+    }
+}
+
+impl FieldMeta {
+    /// Whether it is a section with a default as a whole: the defaults of the section's own fields hold
+    /// only once a source speaks of it.
+    pub(crate) fn is_defaulted_whole(&self) -> bool {
+        match self.shape {
+            Shape::Section(_) => !matches!(self.default, Fallback::Required),
+            Shape::Optional(_) => !matches!(self.default, Fallback::Implicit("none")),
+            Shape::Leaf | Shape::List(_) | Shape::Map(_) => false,
+        }
+    }
+
+    /// Whether a null is a value of it. Elsewhere it takes back what lower layers said.
+    ///
+    /// Of a type whose name tells nothing it is a guess, right for all but an alias of an `Option`: where
+    /// there is a default the null is taken for refused, as the loader then takes the default; where
+    /// there is none, for accepted, as it was loaded.
+    pub(crate) fn takes_null(&self) -> bool {
+        match self.shape {
+            Shape::Optional(_) => true,
+            Shape::Section(_) | Shape::List(_) | Shape::Map(_) => false,
+            Shape::Leaf => {
+                let loaded = self.form == Form::Unknown && matches!(self.default, Fallback::Required);
+                self.optional || loaded
+            }
+        }
     }
 }
 
