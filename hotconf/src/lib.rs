@@ -55,7 +55,22 @@
 //! | observe | events, status, tracing |
 //! | engine | time, threads, watching, workers, shutdown |
 //!
-//! Modules import only from modules to their left; a test holds it.
+//! That is the way of the data. Who may know whom is another order: a module imports only from the lines
+//! above its own, and a test holds it.
+//!
+//! ```text
+//! error origin secret sync units      words that all share; they may know each other
+//! value
+//! format schema
+//! source layer diff
+//! load
+//! publish
+//! subscribe
+//! control
+//! observe
+//! engine
+//! builder hot view private
+//! ```
 //!
 //! # Features
 //!
@@ -64,7 +79,7 @@
 //! | feature | default | enables | costs | turn it off when |
 //! |---|---|---|---|---|
 //! | `derive` | yes | `#[derive(HotConf)]` | proc-macro2, quote, syn at build time, shared with serde's derive | you re-export the derive from a crate of your own |
-//! | `toml` | yes | TOML 1.1 files; lists and tables in environment variables and arguments | `toml` and 5 small crates | you use YAML or JSON only |
+//! | `toml` | yes | TOML 1.1 files; lists and tables in environment variables and arguments | `toml` and 4 small crates | you use YAML or JSON only |
 //! | `yaml` | no | YAML 1.2 files (core schema) | `granit-parser` and its crates | – |
 //! | `json` | no | JSON files | nothing: the parser is ours | – |
 //! | `watch` | yes | file events through `notify` | `notify` and 8 crates; one thread | the content poll (2 s) is quick enough for you |
