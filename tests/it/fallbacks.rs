@@ -195,6 +195,40 @@ fn a_null_of_an_option_is_its_value() {
     assert_eq!(explained.to_string(), "maybe = null   b:1:18\n  hides 7   a:1:9\n  hides 1   default");
 }
 
+#[derive(Clone, Debug, PartialEq, HotConf)]
+struct Maybe {
+    #[hotconf(nested, default = Some(Http { port: 9 }))]
+    tls: Option<Http>,
+    #[hotconf(default = Secret::from(None))]
+    token: Secret<Option<String>>,
+}
+
+#[test]
+fn a_null_of_an_optional_section_with_a_default_is_none() {
+    assert_eq!(read::<Maybe>(&[""]).tls, Some(Http { port: 9 }));
+    let config = read::<Maybe>(&["tls.port = 1", "hotconf.unset = ['tls']"]);
+    assert_eq!(config.tls, None);
+    assert!(config.explain_path("tls").expect("a path").to_string().starts_with("tls = null   b:1:18\n"));
+    let mut value = Maybe { tls: Some(Http { port: 1 }), token: Secret::from(None) };
+    value.set("tls", None::<()>).expect("it is optional");
+    assert_eq!(value.tls, None);
+}
+
+#[test]
+fn a_null_inside_of_a_secret_is_its_value() {
+    let config = read::<Maybe>(&["token = 'x'", "hotconf.unset = ['token']"]);
+    assert_eq!(config.token.expose(), &None);
+    let explained = config.explain_path("token").expect("a path");
+    assert_eq!(explained[0].origin().to_string(), "b:1:18", "{explained}");
+}
+
+#[test]
+fn entries_that_came_or_went_are_told_by_their_leaves() {
+    let two = "parts = [{ port = 1 }, {}]";
+    assert_eq!(changes::<Plain>("parts = [{ port = 1 }]", two), ["parts[1].port: unset -> 80 (default)"]);
+    assert_eq!(changes::<Plain>(two, "parts = [{ port = 1 }]"), ["parts[1].port: 80 -> unset (default)"]);
+}
+
 #[test]
 fn an_event_says_the_default_where_a_value_was_taken_back() {
     let (config, handle) = by_hand::<Plain>("n = 7\nhttp.port = 9");

@@ -349,11 +349,24 @@ impl FieldMeta {
             Shape::Optional(_) => true,
             Shape::Section(_) | Shape::List(_) | Shape::Map(_) => false,
             Shape::Leaf => {
-                let loaded = self.form == Form::Unknown && matches!(self.default, Fallback::Required);
-                self.optional || loaded
+                let loaded =
+                    self.optional || self.form == Form::Unknown && matches!(self.default, Fallback::Required);
+                self.optional || loaded || wraps_option(self.ty)
             }
         }
     }
+}
+
+/// Whether a type is an `Option`, or reads as the one that it holds, by its name.
+fn wraps_option(mut ty: &str) -> bool {
+    while let Some((wrapper, inner)) = ty.split_once('<') {
+        match wrapper.rsplit("::").next() {
+            Some("Option") => return true,
+            Some("Secret" | "Box" | "Arc" | "Rc") => ty = inner,
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// Setters for what the derive has to say of a field beyond its name and type.
