@@ -286,8 +286,7 @@ impl<T: HotConf> Driver<T> {
 
     /// Tells of a source's own warning, once.
     fn warn_from(&mut self, source: usize, message: String) {
-        let origin = crate::origin::Origin::whole(self.plan.sources[source].name.clone());
-        let warning = Warning { path: String::new(), message, origin: Some(origin) };
+        let warning = Warning::of_source(self.plan.sources[source].name.clone(), message);
         if self.told.of_source(&warning) {
             self.tell(Event::Warning(warning));
         }
