@@ -81,7 +81,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
         let mut said = Said::default();
         event.record(&mut said);
         let scope = cx.event_scope(event).into_iter().flat_map(|scope| scope.from_root());
-        let place: String = scope.map(|span| format!("{}/", span.name())).collect();
+        let place: String = scope.flat_map(|span| [span.name(), "/"]).collect();
         let meta = event.metadata();
         note(format!("{place}{}{}", meta.level(), said.0));
     }

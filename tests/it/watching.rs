@@ -2,8 +2,8 @@
 //!
 //! In children of their own, which a namespace or a limit keeps from everybody else.
 
-use crate::support::{Dir, Small, alone_under, applied, child, left_out, replace, until, wait_for};
-use hotconf::{Event, File, Hot};
+use crate::support::{Dir, Small, alone_under, applied, child, left_out, rejected, replace, until, wait_for};
+use hotconf::{Dotenv, Event, File, Hot};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -55,6 +55,26 @@ fn deaf(config: &Hot<Small>) -> usize {
 /// Sets a limit of the namespace that the test is alone in.
 fn limit(name: &str, most: usize) {
     std::fs::write(format!("/proc/sys/user/{name}"), most.to_string()).expect("it is ours to set");
+}
+
+#[test]
+fn a_file_of_variables_is_followed() {
+    let dir = Dir::new();
+    let path = dir.file(".env", "APP_N=1\n");
+    let config: Hot<Small> = Hot::builder()
+        .poll(Duration::ZERO)
+        .source(Dotenv::new(&path, "APP"))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    replace(&path, "# by rename\nAPP_N=2\n");
+    assert_eq!(applied(&mut events).paths(), ["n"]);
+    std::fs::write(&path, "export APP_N='3'\n").expect("a write");
+    assert_eq!(applied(&mut events).paths(), ["n"]);
+    std::fs::write(&path, "APP_N=many\n").expect("a write");
+    let refused = rejected(&mut events);
+    assert!(refused.to_string().contains(".env:1"), "{refused}");
+    assert_eq!(config.load().n, 3);
 }
 
 const OWN: &[&str] = &["unshare", "--user", "--map-root-user"];
