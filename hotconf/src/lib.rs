@@ -87,6 +87,31 @@
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
 //! | `full` | no | all of these | their sum | – |
 //!
+//! # Tracing
+//!
+//! With the feature `tracing`, everything that is told has the target `hotconf` and the field `config`: the
+//! configuration's name, which is its type's or that of [`Builder::name`]. Names and fields are stable, and
+//! none of them holds a value of a setting but in an `error`, which shows what an [`Error`] shows: no secret.
+//!
+//! | span | level | covers | fields |
+//! |---|---|---|---|
+//! | `load` | debug | merging, decoding and checking a candidate; the first load and [`Builder::read`] too | `verdict`: `good` or `refused` |
+//! | `reload` | debug | a window of documents, until all is told of it; holds the spans below and its `load`s | `verdict`: `applied`, `refused` or `unchanged` |
+//! | `publish` | debug | the swap, and telling whoever is concerned | `version` |
+//! | `refuse` | debug | telling of a refusal | `problems`: how many |
+//!
+//! | event | level | fields |
+//! |---|---|---|
+//! | `configuration applied` | info | `version`, `paths`: how many leaves moved; of version 1, how many there are |
+//! | `configuration rejected` | error | `problems`: how many, `error`; also of a first load and of [`Builder::read`] |
+//! | `source down` | error | `source`, `error` |
+//! | `source up` | info | `source` |
+//! | `configuration warning` | warn | `warning` |
+//! | `restart required` | warn | `paths`: their names |
+//!
+//! A document that cannot be parsed is refused without a `reload`: there is nothing to load. One that fails at
+//! the start gives no span `publish`.
+//!
 //! # Testing code that uses it
 //!
 //! No file and no thread is needed. [`Hot::fixed`] holds a value that never changes, [`View::fixed`] the

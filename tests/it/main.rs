@@ -25,6 +25,7 @@ mod shop;
 mod shutdown;
 mod structure;
 mod support;
+mod tracing;
 mod updates;
 #[cfg(target_os = "linux")]
 mod watching;

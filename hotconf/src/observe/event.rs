@@ -282,6 +282,11 @@ pub struct Warning {
 }
 
 impl Warning {
+    /// What a source said of itself.
+    pub(crate) fn of_source(source: Arc<str>, message: String) -> Self {
+        Self { path: String::new(), message, origin: Some(Origin::whole(source)) }
+    }
+
     /// The dotted path that it is about; empty where it is about a source or the program.
     pub fn path(&self) -> &str {
         &self.path
