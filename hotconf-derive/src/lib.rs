@@ -59,7 +59,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// `skip_deserializing`, `with`, `deserialize_with`, `tag` and `deny_unknown_fields` mean what they mean
 /// there; those that concern writing only are passed over; all others are refused.
 ///
-/// A field is secret if its type mentions `Secret`; the name is what counts.
+/// A leaf is secret if its type mentions `Secret`, whatever that is, or may hold hotconf's under another name. A
+/// type that is not std's or hotconf's is asked: it reads itself from samples when the configuration starts,
+/// and is secret unless it was seen to make no secret. Names of std's types are taken at their word.
 #[proc_macro_derive(HotConf, attributes(hotconf, serde))]
 pub fn derive_hotconf(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

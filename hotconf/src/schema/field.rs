@@ -6,6 +6,7 @@
 
 use super::index::join;
 use super::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape};
+use std::fmt;
 
 /// The fields of a configuration type, in the order of declaration.
 ///
@@ -25,7 +26,7 @@ use super::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape};
 /// assert_eq!(retries.default(), Some("3"));
 /// assert_eq!(retries.range(), Some("1..=10"));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fields {
     name: &'static str,
     doc: &'static str,
@@ -189,6 +190,15 @@ impl Fields {
     }
 }
 
+impl fmt::Debug for Fields {
+    /// Without the schema as it was declared, which has the defaults of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, doc, fields, schema: _ } = self;
+        let mut shown = f.debug_struct("Fields");
+        shown.field("name", name).field("doc", doc).field("fields", fields).finish()
+    }
+}
+
 impl<'f> IntoIterator for &'f Fields {
     type Item = &'f FieldInfo;
     type IntoIter = std::slice::Iter<'f, FieldInfo>;
@@ -232,7 +242,9 @@ impl FieldInfo {
         let (default, literal) = match field.default {
             Fallback::Required => (None, false),
             // A secret's default is the author's, and still nobody's business.
-            Fallback::Shown(_) if field.secret => (Some("<secret>"), false),
+            Fallback::Shown(_) | Fallback::Implicit(_) if field.shown_default().is_none() => {
+                (Some("<secret>"), false)
+            }
             Fallback::Shown(text) => (Some(text), true),
             Fallback::Implicit(word) => (Some(word), false),
         };
@@ -243,7 +255,7 @@ impl FieldInfo {
             restart: around.restart,
             dormant: around.dormant,
             form: field.form,
-            secret: field.secret,
+            secret: field.is_secret(),
             deprecated: field.deprecated,
             merge: match field.merge {
                 Merge::Replace => None,

@@ -63,7 +63,6 @@ pub struct Variant {
 
 /// One field.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the declaration, and independent")]
 pub struct FieldMeta {
     /// The key, after `rename` and `rename_all`.
     pub name: &'static str,
@@ -85,8 +84,8 @@ pub struct FieldMeta {
     pub range: Option<&'static str>,
     /// Applies on restart only.
     pub restart: bool,
-    /// The type is a `Secret`: the value is shown nowhere.
-    pub secret: bool,
+    /// Whether the value is shown nowhere; asked by [`is_secret`](Self::is_secret).
+    pub secret: Secrecy,
     /// Why it should not be used any more.
     pub deprecated: Option<&'static str>,
     /// How lists of several layers are put together.
@@ -110,6 +109,17 @@ pub enum Form {
     Map,
     /// A number, an address, a duration: a scalar that not every text is.
     Scalar,
+}
+
+/// Whether a leaf's value is shown nowhere.
+#[derive(Debug, Clone, Copy)]
+pub enum Secrecy {
+    /// It is a plain type of std's or of this crate.
+    Open,
+    /// Its type says `Secret`.
+    Sealed,
+    /// The type answers; `true` tells it that a secret was seen.
+    Asked(fn(bool) -> bool),
 }
 
 /// What a field is made of.
@@ -200,6 +210,25 @@ impl Schema {
         match &self.body {
             Body::Struct(group) => any(group),
             Body::Enum { variants, .. } => variants.iter().any(|variant| any(&variant.group)),
+        }
+    }
+
+    /// Asks the types of all leaves whether they hold secrets, so that no answer has to be waited for later.
+    pub(crate) fn ask_for_secrets(&self) {
+        if !self.foreign {
+            return;
+        }
+        let ask = |group: &Group| {
+            for field in group.fields {
+                field.is_secret();
+                if let Some(section) = field.shape.section() {
+                    section.ask_for_secrets();
+                }
+            }
+        };
+        match &self.body {
+            Body::Struct(group) => ask(group),
+            Body::Enum { variants, .. } => variants.iter().for_each(|variant| ask(&variant.group)),
         }
     }
 
@@ -354,7 +383,7 @@ impl FieldMeta {
             default,
             range: None,
             restart: false,
-            secret: false,
+            secret: Secrecy::Open,
             deprecated: None,
             merge: Merge::Replace,
             env: None,
@@ -414,8 +443,42 @@ impl FieldMeta {
     /// Shown nowhere.
     #[must_use]
     pub const fn secret(mut self) -> Self {
-        self.secret = true;
+        self.secret = Secrecy::Sealed;
         self
+    }
+
+    /// Shown nowhere, if the type says so when it is asked.
+    #[must_use]
+    pub const fn asked(mut self, hides: fn(bool) -> bool) -> Self {
+        self.secret = Secrecy::Asked(hides);
+        self
+    }
+
+    /// Tells whether the value is shown nowhere.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self.secret {
+            Secrecy::Open => false,
+            Secrecy::Sealed => true,
+            Secrecy::Asked(hides) => hides(false),
+        }
+    }
+
+    /// A value of the type was read, and a secret was made.
+    #[cold]
+    pub(crate) fn hid(&self) {
+        if let Secrecy::Asked(hides) = self.secret {
+            hides(true);
+        }
+    }
+
+    /// What the default is shown as, of a secret only if it is a word for nothing.
+    pub(crate) fn shown_default(&self) -> Option<&'static str> {
+        match self.default {
+            Fallback::Required => None,
+            Fallback::Implicit(word @ ("none" | "empty" | "default")) => Some(word),
+            Fallback::Shown(_) | Fallback::Implicit(_) if self.is_secret() => None,
+            Fallback::Shown(text) | Fallback::Implicit(text) => Some(text),
+        }
     }
 
     /// Not to be used any more.
