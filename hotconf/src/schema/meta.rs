@@ -4,6 +4,8 @@
 //! leaf, a list or a map takes one number; a section as many as its leaves; an optional section one
 //! for its presence and then its leaves; an enum one for its tag and then all variants' leaves.
 
+pub(crate) use super::secrecy::Secrecy;
+
 /// A struct or an internally tagged enum.
 #[derive(Debug)]
 pub struct Schema {
@@ -111,17 +113,6 @@ pub enum Form {
     Scalar,
 }
 
-/// Whether a leaf's value is shown nowhere.
-#[derive(Debug, Clone, Copy)]
-pub enum Secrecy {
-    /// It is a plain type of std's or of this crate.
-    Open,
-    /// Its type says `Secret`.
-    Sealed,
-    /// The type answers; `true` tells it that a secret was seen.
-    Asked(fn(bool) -> bool),
-}
-
 /// What a field is made of.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
@@ -210,25 +201,6 @@ impl Schema {
         match &self.body {
             Body::Struct(group) => any(group),
             Body::Enum { variants, .. } => variants.iter().any(|variant| any(&variant.group)),
-        }
-    }
-
-    /// Asks the types of all leaves whether they hold secrets, so that no answer has to be waited for later.
-    pub(crate) fn ask_for_secrets(&self) {
-        if !self.foreign {
-            return;
-        }
-        let ask = |group: &Group| {
-            for field in group.fields {
-                field.is_secret();
-                if let Some(section) = field.shape.section() {
-                    section.ask_for_secrets();
-                }
-            }
-        };
-        match &self.body {
-            Body::Struct(group) => ask(group),
-            Body::Enum { variants, .. } => variants.iter().for_each(|variant| ask(&variant.group)),
         }
     }
 
@@ -452,33 +424,6 @@ impl FieldMeta {
     pub const fn asked(mut self, hides: fn(bool) -> bool) -> Self {
         self.secret = Secrecy::Asked(hides);
         self
-    }
-
-    /// Tells whether the value is shown nowhere.
-    pub(crate) fn is_secret(&self) -> bool {
-        match self.secret {
-            Secrecy::Open => false,
-            Secrecy::Sealed => true,
-            Secrecy::Asked(hides) => hides(false),
-        }
-    }
-
-    /// A value of the type was read, and a secret was made.
-    #[cold]
-    pub(crate) fn hid(&self) {
-        if let Secrecy::Asked(hides) = self.secret {
-            hides(true);
-        }
-    }
-
-    /// What the default is shown as, of a secret only if it is a word for nothing.
-    pub(crate) fn shown_default(&self) -> Option<&'static str> {
-        match self.default {
-            Fallback::Required => None,
-            Fallback::Implicit(word @ ("none" | "empty" | "default")) => Some(word),
-            Fallback::Shown(_) | Fallback::Implicit(_) if self.is_secret() => None,
-            Fallback::Shown(text) | Fallback::Implicit(text) => Some(text),
-        }
     }
 
     /// Not to be used any more.

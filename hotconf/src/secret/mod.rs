@@ -3,7 +3,6 @@
 //! There is no `Serialize` on purpose: whatever is written out could end in a log, a cache or a dump.
 //! A program that has to hand the value on calls [`Secret::expose`], where a reader sees it.
 
-#[allow(unreachable_pub, reason = "generated code names some of it through `private`")]
 pub(crate) mod probe;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
