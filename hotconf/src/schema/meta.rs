@@ -86,7 +86,7 @@ pub struct FieldMeta {
     pub range: Option<&'static str>,
     /// Applies on restart only.
     pub restart: bool,
-    /// Whether the value is shown nowhere; asked by [`is_secret`](Self::is_secret).
+    /// Whether the value is shown nowhere; asked by `is_secret`.
     pub secret: Secrecy,
     /// Why it should not be used any more.
     pub deprecated: Option<&'static str>,
