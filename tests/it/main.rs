@@ -5,6 +5,7 @@ mod describe;
 mod diff;
 mod errors;
 mod events;
+mod fallbacks;
 mod hostile;
 #[cfg(unix)]
 mod in_its_place;
@@ -24,6 +25,7 @@ mod shop;
 mod shutdown;
 mod structure;
 mod support;
+mod tracing;
 mod updates;
 #[cfg(target_os = "linux")]
 mod watching;

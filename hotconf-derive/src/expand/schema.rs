@@ -19,7 +19,7 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
         || input.fields().into_iter().any(foreign);
     let made = match &input.body {
         Body::Struct(fields) => {
-            let group = group(fields);
+            let group = group(fields, input.attrs.default.is_some());
             quote!(#p::Schema::of_struct(#name, #doc, #group, #foreign))
         }
         Body::Enum(variants) => {
@@ -43,7 +43,7 @@ fn variant(variant: &Variant) -> TokenStream {
     let p = private();
     let Variant { name, aliases, doc, shape, .. } = variant;
     let group = match shape {
-        Content::Fields(fields) => group(fields),
+        Content::Fields(fields) => group(fields, false),
         Content::Section(ty) => {
             let span = ty.span().resolved_at(proc_macro2::Span::call_site());
             let p = private_at(span);
@@ -54,7 +54,8 @@ fn variant(variant: &Variant) -> TokenStream {
     quote!(#p::Variant::new(#name, &[#(#aliases),*], #doc, #group))
 }
 
-fn group(fields: &[Field]) -> TokenStream {
+/// `whole` is whether the type has a default of its own, for all its fields.
+fn group(fields: &[Field], whole: bool) -> TokenStream {
     let p = private();
     let fields: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let mut names: Vec<(String, u16, bool)> = Vec::new();
@@ -65,11 +66,11 @@ fn group(fields: &[Field]) -> TokenStream {
     }
     names.sort();
     let names = names.iter().map(|(name, index, alias)| quote!((#name, #index, #alias)));
-    let metas = fields.iter().map(|field| meta(field));
+    let metas = fields.iter().map(|field| meta(field, whole));
     quote!(#p::Group::new(const { &#p::numbered([#(#metas),*]) }, &[#(#names),*]))
 }
 
-fn meta(field: &Field) -> TokenStream {
+fn meta(field: &Field, whole: bool) -> TokenStream {
     let p = private_at(field.span());
     let Field { name, doc, ty, attrs, .. } = field;
     let written = types::text(ty);
@@ -92,7 +93,7 @@ fn meta(field: &Field) -> TokenStream {
             meta.extend(quote!(.keyed()));
         }
     }
-    meta.extend(default(field));
+    meta.extend(default(field, whole));
     if let Some(Range { text: range, .. }) = &attrs.range {
         meta.extend(quote!(.range(#range)));
     }
@@ -135,7 +136,7 @@ fn secrecy(field: &Field) -> TokenStream {
 }
 
 /// What the table shows as the default.
-fn default(field: &Field) -> TokenStream {
+fn default(field: &Field, whole: bool) -> TokenStream {
     match &field.attrs.default {
         Some(Default::Value(value)) => match value.shown() {
             Some(text) => quote!(.shown(#text)),
@@ -155,6 +156,8 @@ fn default(field: &Field) -> TokenStream {
             Some(Err(word)) => quote!(.implicit(#word)),
             None => quote!(.implicit("default")),
         },
+        // Its value is in the type's own default, which is known when it is made.
+        None if whole => quote!(.implicit("default")),
         None if !field.is_nested() && types::option(&field.ty).is_some() => quote!(.implicit("none")),
         None => TokenStream::new(),
     }

@@ -8,6 +8,7 @@ use super::nested::Nested;
 use super::patch::Patch;
 use super::{HotConf, panics};
 use crate::error::{Problem, ProblemKind};
+use crate::schema::meta::Shape;
 use crate::secret::probe;
 use crate::value::de::{De, LeafError, Reparse};
 use crate::value::{Item, Ref, Tree};
@@ -235,7 +236,10 @@ impl<'t> Loader<'t> {
 
     /// The same with a value that holds where no source speaks of it.
     pub fn nested_or<S: Nested>(&mut self, at: At<'_>, i: usize, default: fn() -> S) -> Option<S> {
-        if is_unset(at.slot(i)) { self.made(at, i, default) } else { self.nested(at, i) }
+        // A null is a value of an option, default or not.
+        let null = at.field(i).is_some_and(|field| matches!(field.shape, Shape::Optional(_)));
+        let unsaid = if null { at.slot(i).is_absent() } else { is_unset(at.slot(i)) };
+        if unsaid { self.made(at, i, default) } else { self.nested(at, i) }
     }
 
     /// Brings a section, or a container of sections, to what the new tree says.

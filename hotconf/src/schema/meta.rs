@@ -135,7 +135,8 @@ pub enum Fallback {
     Required,
     /// A value that can be shown, as it was written: `5s`, `3`, `0.0.0.0:8080`.
     Shown(&'static str),
-    /// `None`, an empty container, or the type's own `Default`: shown as `none`, `empty`, `default`.
+    /// `None`, an empty container, or what the type's own `Default` or that of the type around it says:
+    /// shown as `none`, `empty`, `default`; or an expression, shown as it was written.
     Implicit(&'static str),
 }
 

@@ -3,7 +3,7 @@
 //! A source knows the engine only through [`Services`], so that the stage order holds and a test can
 //! put a clock and a file system of its own behind it.
 
-use super::{BoxFuture, SourceError, SourceErrorKind, Update};
+use super::{BoxFuture, Matter, Remarks, SourceError, SourceErrorKind, Update};
 use crate::format::{Format, Limits};
 use crate::value::Document;
 use std::path::{Path, PathBuf};
@@ -228,6 +228,8 @@ pub(crate) struct Activity {
     pub(crate) polling: AtomicBool,
     /// It may be absent: a start goes on without it. Known from its first call on.
     pub(crate) optional: AtomicBool,
+    /// What it has to say of itself.
+    pub(crate) remarks: Remarks,
     /// When the source was last looked at.
     checked: Mutex<Option<Instant>>,
 }
@@ -419,8 +421,19 @@ impl Context {
     }
 
     /// Says something that the user should know and that stops nothing. The same text is told once.
+    /// The newest stay in [`Status::warnings`](crate::Status::warnings).
     pub fn warn(&self, message: impl Into<String>) {
-        (self.warnings)(message.into());
+        let message = message.into();
+        self.activity.remarks.add(message.clone());
+        (self.warnings)(message);
+    }
+
+    /// [`warn`](Self::warn) of a matter that may heal: says all there is to say of it now.
+    pub(crate) fn warn_of(&self, matter: Matter, messages: Vec<String>) {
+        self.activity.remarks.set(matter, messages.clone());
+        for message in messages {
+            (self.warnings)(message);
+        }
     }
 
     /// Says that this source is about to bring a change, so that it comes in one version with what

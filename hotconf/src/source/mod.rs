@@ -6,6 +6,7 @@
 
 mod context;
 mod error;
+mod remarks;
 mod update;
 
 pub(crate) mod args;
@@ -27,6 +28,7 @@ pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};
 pub use inline::{Inline, InlineHandle};
+pub(crate) use remarks::{Matter, Remarks};
 pub(crate) use update::Content;
 pub use update::{Cursor, Update, Verdict};
 

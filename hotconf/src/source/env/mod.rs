@@ -6,7 +6,7 @@
 mod names;
 
 use super::text::Texts;
-use super::{BoxFuture, Context, Source, SourceError, Update};
+use super::{BoxFuture, Context, Matter, Source, SourceError, Update};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::keys;
@@ -102,9 +102,7 @@ impl Source for Env {
                 document(cx.schema, cx.above(), self.prefix.as_deref(), vars, SOURCE, |name| {
                     Origin::named(SOURCE, format!("environment variable {name}"))
                 });
-            for warning in warnings {
-                cx.warn(warning);
-            }
+            cx.warn_of(Matter::Content, warnings);
             Ok(Update::documents(vec![Arc::new(doc)]))
         })
     }
