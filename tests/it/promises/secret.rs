@@ -353,52 +353,47 @@ fn a_type_that_holds_no_secret_is_shown() {
 }
 
 /// Hears what is traced of one configuration, whatever thread it is told on.
-mod traced {
+pub(crate) mod traced {
     use super::Story;
     use std::fmt::{Debug, Write};
+    use std::sync::OnceLock;
     use tracing::field::{Field, Visit};
-    use tracing::{Event, Metadata, Subscriber, span};
+    use tracing::{Event, Subscriber, span};
+    use tracing_subscriber::layer::{Context, Layer};
 
     pub(super) const NAME: &str = "the-vault-of-the-canary";
 
-    /// There is one for the process: of all other configurations it keeps nothing.
+    static STORY: OnceLock<Story> = OnceLock::new();
+
+    /// Of all other configurations it keeps nothing.
     pub(super) fn listen(story: &Story) {
-        tracing::subscriber::set_global_default(Listener(story.clone())).expect("no other test listens");
+        assert!(STORY.set(story.clone()).is_ok(), "one test listens");
+        crate::tracing::record();
     }
 
-    struct Listener(Story);
+    pub(crate) struct Listener;
 
-    impl Listener {
-        fn hear(&self, record: impl FnOnce(&mut Line)) {
-            let mut line = Line(String::from("tracing: "));
-            record(&mut line);
-            if line.0.contains(NAME) || line.0.contains("cAnArY") {
-                self.0.say(&line.0);
-            }
+    fn hear(record: impl FnOnce(&mut Line)) {
+        let Some(story) = STORY.get() else { return };
+        let mut line = Line(String::from("tracing: "));
+        record(&mut line);
+        if line.0.contains(NAME) || line.0.contains("cAnArY") {
+            story.say(&line.0);
         }
     }
 
-    impl Subscriber for Listener {
-        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-            metadata.target() == "hotconf"
+    impl<S: Subscriber> Layer<S> for Listener {
+        fn on_new_span(&self, attributes: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
+            hear(|line| attributes.record(line));
         }
 
-        fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-            self.hear(|line| attributes.record(line));
-            span::Id::from_u64(1)
+        fn on_record(&self, _: &span::Id, values: &span::Record<'_>, _: Context<'_, S>) {
+            hear(|line| values.record(line));
         }
 
-        fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-            self.hear(|line| values.record(line));
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            hear(|line| event.record(line));
         }
-
-        fn event(&self, event: &Event<'_>) {
-            self.hear(|line| event.record(line));
-        }
-
-        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-        fn enter(&self, _: &span::Id) {}
-        fn exit(&self, _: &span::Id) {}
     }
 
     struct Line(String);
