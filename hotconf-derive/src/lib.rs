@@ -66,7 +66,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// Defaults and ranges of numbers, durations, sizes and addresses are judged at compile time where they are
 /// literals; those of other types when the configuration is first loaded.
 ///
-/// A field is secret if its type mentions `Secret`; the name is what counts.
+/// A leaf is secret if its type mentions `Secret`, whatever that is, or may hold hotconf's under another name. A
+/// type that is not std's or hotconf's is asked: it reads itself from samples when the configuration starts,
+/// and is secret unless it was seen to make no secret. Names of std's types are taken at their word.
 #[proc_macro_derive(HotConf, attributes(hotconf, serde))]
 pub fn derive_hotconf(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -156,6 +156,7 @@ impl<T: HotConf> Builder<T> {
     }
 
     fn setup(self) -> Setup {
+        T::SCHEMA.ask_for_secrets();
         Setup {
             name: self.name.into(),
             sources: self.sources,

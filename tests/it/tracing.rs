@@ -33,10 +33,11 @@ fn note(line: String) {
 }
 
 /// Has all that hotconf tells written down, whoever asks first.
-fn record() {
+pub(crate) fn record() {
     static SET: OnceLock<()> = OnceLock::new();
     SET.get_or_init(|| {
-        let subscriber = tracing_subscriber::registry().with(Recorder);
+        let subscriber =
+            tracing_subscriber::registry().with(Recorder).with(crate::promises::secret::traced::Listener);
         tracing::subscriber::set_global_default(subscriber).expect("no other test sets one");
     });
 }

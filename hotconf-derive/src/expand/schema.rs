@@ -100,9 +100,7 @@ fn meta(field: &Field, whole: bool) -> TokenStream {
     if attrs.restart.is_some() {
         meta.extend(quote!(.restart()));
     }
-    if types::mentions(ty, "Secret") {
-        meta.extend(quote!(.secret()));
-    }
+    meta.extend(secrecy(field));
     if let Some(hint) = &attrs.deprecated {
         meta.extend(quote!(.deprecated(#hint)));
     }
@@ -117,11 +115,33 @@ fn meta(field: &Field, whole: bool) -> TokenStream {
     meta
 }
 
+/// What says whether the value may be shown: its name, or the type when it is asked.
+fn secrecy(field: &Field) -> TokenStream {
+    let (ty, attrs) = (&field.ty, &field.attrs);
+    let p = private_at(field.span());
+    if types::mentions(ty, "Secret") {
+        quote!(.secret())
+    } else if field.is_nested() {
+        TokenStream::new()
+    } else if attrs.with.is_some() {
+        quote_spanned!(field.span()=> .asked(#p::hides_with::<#ty>))
+    } else if attrs.parse.is_some() {
+        let ty = types::option(ty).unwrap_or(ty);
+        quote_spanned!(field.span()=> .asked(#p::hides_parsed::<#ty>))
+    } else if types::plain(ty) {
+        TokenStream::new()
+    } else {
+        quote_spanned!(field.span()=> .asked(#p::hides::<#ty>))
+    }
+}
+
 /// What the table shows as the default.
 fn default(field: &Field, whole: bool) -> TokenStream {
     match &field.attrs.default {
         Some(Default::Value(value)) => match value.shown() {
             Some(text) => quote!(.shown(#text)),
+            // A whole section may hold secrets.
+            None if field.is_nested() => quote!(.implicit("default")),
             None => {
                 let text = types::text(value);
                 quote!(.implicit(#text))

@@ -9,6 +9,7 @@ use super::patch::Patch;
 use super::{HotConf, panics};
 use crate::error::{Problem, ProblemKind};
 use crate::schema::meta::Shape;
+use crate::secret::probe;
 use crate::value::de::{De, LeafError, Reparse};
 use crate::value::{Item, Ref, Tree};
 use serde::de::DeserializeOwned;
@@ -174,7 +175,7 @@ impl<'t> Loader<'t> {
         self.decoded += 1;
         let slot = at.slot(i);
         if !slot.is_absent() {
-            match Self::guarded(at, &read, De::new(slot, self.reparse)) {
+            match Self::guarded((at, i), &read, De::new(slot, self.reparse)) {
                 Ok(value) => return Some(value),
                 // Null on a type that knows none: as if nothing had been said.
                 Err(_) if is_unset(slot) => {}
@@ -186,19 +187,19 @@ impl<'t> Loader<'t> {
         }
         let (de, result) = match fallback {
             Fallback::Made(default) => {
-                let result = Self::guarded(at, &|_| Ok(default()), De::new(self.nothing, self.reparse));
+                let result = Self::guarded((at, i), &|_| Ok(default()), De::new(self.nothing, self.reparse));
                 (De::new(self.nothing, self.reparse), result)
             }
             Fallback::Text(text) => {
                 let de = De::text(text, self.reparse);
-                (de, Self::guarded(at, &read, de))
+                (de, Self::guarded((at, i), &read, de))
             }
             // A function is not asked of nothing, an `Option`'s neither: so it is in serde.
             Fallback::Missing => (De::new(self.nothing, self.reparse), Err(LeafError::missing())),
             Fallback::Required => {
                 let de = De::new(self.nothing, self.reparse);
                 // Whatever the type says of nothing, a secret for one: there is nothing.
-                (de, Self::guarded(at, &read, de).map_err(|_| LeafError::missing()))
+                (de, Self::guarded((at, i), &read, de).map_err(|_| LeafError::missing()))
             }
         };
         match result {
@@ -213,12 +214,20 @@ impl<'t> Loader<'t> {
     /// Reads a leaf; a panic in code of the user is an error like any other.
     #[inline]
     fn guarded<T>(
-        at: At<'_>,
+        (at, i): (At<'_>, usize),
         read: &impl Fn(De<'_>) -> Result<T, LeafError>,
         de: De<'_>,
     ) -> Result<T, LeafError> {
         if at.schema.foreign {
-            panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked)
+            let before = probe::made();
+            let read = panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked);
+            // What the type makes of this value says more than what it made of samples.
+            if probe::made() != before
+                && let Some(field) = at.field(i)
+            {
+                field.hid();
+            }
+            read
         } else {
             read(de)
         }

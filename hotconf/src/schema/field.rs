@@ -6,6 +6,7 @@
 
 use super::index::join;
 use super::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape};
+use std::fmt;
 
 /// The fields of a configuration type, in the order of declaration.
 ///
@@ -25,7 +26,7 @@ use super::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape};
 /// assert_eq!(retries.default(), Some("3"));
 /// assert_eq!(retries.range(), Some("1..=10"));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fields {
     name: &'static str,
     doc: &'static str,
@@ -194,6 +195,15 @@ impl Fields {
     }
 }
 
+impl fmt::Debug for Fields {
+    /// Without the schema as it was declared, which has the defaults of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, doc, fields, schema: _ } = self;
+        let mut shown = f.debug_struct("Fields");
+        shown.field("name", name).field("doc", doc).field("fields", fields).finish()
+    }
+}
+
 impl Around {
     /// What the fields in the section, or the sections, of `field` have from around them.
     fn within(self, field: &FieldMeta) -> Self {
@@ -254,7 +264,9 @@ impl FieldInfo {
             _ if around.whole => (Some(WHOLE), false),
             Fallback::Required => (None, false),
             // A secret's default is the author's, and still nobody's business.
-            Fallback::Shown(_) if field.secret => (Some("<secret>"), false),
+            Fallback::Shown(_) | Fallback::Implicit(_) if field.shown_default().is_none() => {
+                (Some("<secret>"), false)
+            }
             Fallback::Shown(text) => (Some(text), true),
             Fallback::Implicit(word) => (Some(word), false),
         };
@@ -266,7 +278,7 @@ impl FieldInfo {
             dormant: around.dormant,
             whole: around.whole,
             form: field.form,
-            secret: field.secret,
+            secret: field.is_secret(),
             deprecated: field.deprecated,
             merge: match field.merge {
                 Merge::Replace => None,

@@ -134,7 +134,7 @@ fn property(field: &'static FieldMeta) -> Object {
     if field.deprecated.is_some() {
         object.put("deprecated", "true");
     }
-    if field.secret {
+    if field.is_secret() {
         object.put("writeOnly", "true");
     }
     object
@@ -164,7 +164,7 @@ fn leaf(object: &mut Object, field: &FieldMeta) {
         let null = if field.optional { format!("[{}, \"null\"]", quoted(ty)) } else { quoted(ty) };
         object.put("type", null);
     }
-    if let (Fallback::Shown(text), false) = (field.default, field.secret) {
+    if let (Fallback::Shown(text), false) = (field.default, field.is_secret()) {
         object.put("default", if scalar == Plain::Text { quoted(text) } else { text.to_owned() });
     }
     if let (Some((low, high)), Plain::Integer | Plain::Number) =

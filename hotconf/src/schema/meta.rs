@@ -4,6 +4,8 @@
 //! leaf, a list or a map takes one number; a section as many as its leaves; an optional section one
 //! for its presence and then its leaves; an enum one for its tag and then all variants' leaves.
 
+pub(crate) use super::secrecy::Secrecy;
+
 /// A struct or an internally tagged enum.
 #[derive(Debug)]
 pub struct Schema {
@@ -63,7 +65,6 @@ pub struct Variant {
 
 /// One field.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the declaration, and independent")]
 pub struct FieldMeta {
     /// The key, after `rename` and `rename_all`.
     pub name: &'static str,
@@ -85,8 +86,8 @@ pub struct FieldMeta {
     pub range: Option<&'static str>,
     /// Applies on restart only.
     pub restart: bool,
-    /// The type is a `Secret`: the value is shown nowhere.
-    pub secret: bool,
+    /// Whether the value is shown nowhere; asked by `is_secret`.
+    pub secret: Secrecy,
     /// Why it should not be used any more.
     pub deprecated: Option<&'static str>,
     /// How lists of several layers are put together.
@@ -365,7 +366,7 @@ impl FieldMeta {
             default,
             range: None,
             restart: false,
-            secret: false,
+            secret: Secrecy::Open,
             deprecated: None,
             merge: Merge::Replace,
             env: None,
@@ -425,7 +426,14 @@ impl FieldMeta {
     /// Shown nowhere.
     #[must_use]
     pub const fn secret(mut self) -> Self {
-        self.secret = true;
+        self.secret = Secrecy::Sealed;
+        self
+    }
+
+    /// Shown nowhere, if the type says so when it is asked.
+    #[must_use]
+    pub const fn asked(mut self, hides: fn(bool) -> bool) -> Self {
+        self.secret = Secrecy::Asked(hides);
         self
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod meta;
 mod moved;
 pub(crate) mod nearest;
 mod render;
+mod secrecy;
 pub(crate) mod section;
 pub(crate) mod tokens;
 mod unsaid;

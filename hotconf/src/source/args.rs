@@ -10,6 +10,7 @@ use crate::schema::nearest::did_you_mean;
 use crate::value::Document;
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::fmt;
 use std::sync::Arc;
 
 /// Settings from `--set path=value` and `--set=path=value` arguments; all others are left alone.
@@ -30,7 +31,7 @@ use std::sync::Arc;
 /// assert_eq!(shop.retries, 5);
 /// # Ok::<(), hotconf::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a source does nothing until it is given to a builder"]
 pub struct Args {
     args: Vec<OsString>,
@@ -45,6 +46,23 @@ impl Args {
     /// These arguments, without the program's name.
     pub fn new<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Self {
         Self { args: args.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl fmt::Debug for Args {
+    /// Names the settings; no value is shown, nor any other argument.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut args = self.args.iter().take_while(|arg| *arg != "--");
+        let mut names = Vec::new();
+        while let Some(arg) = args.next() {
+            let setting = match arg.to_str() {
+                Some("--set") => args.next().and_then(|arg| arg.to_str()),
+                Some(arg) => arg.strip_prefix("--set="),
+                None => None,
+            };
+            names.extend(setting.and_then(|setting| setting.split_once('=')).map(|(path, _)| path.trim()));
+        }
+        f.debug_struct("Args").field("settings", &names).finish()
     }
 }
 

@@ -6,6 +6,7 @@ use super::{BoxFuture, Context, Source, SourceError, Update};
 use crate::schema::meta::Form;
 use ::clap::parser::ValueSource;
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// Settings from a parsed `clap` command line.
@@ -34,7 +35,7 @@ use std::sync::Arc;
 /// assert_eq!(shop.retries, 3);
 /// # Ok::<(), hotconf::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a source does nothing until it is given to a builder"]
 pub struct Clap {
     /// Id and the texts that were typed; `None` where one of them is not UTF-8.
@@ -70,6 +71,14 @@ impl Clap {
     pub fn map(mut self, id: impl Into<String>, path: impl Into<String>) -> Self {
         self.maps.push((id.into(), path.into()));
         self
+    }
+}
+
+impl fmt::Debug for Clap {
+    /// Names the arguments; what was typed is not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<_> = self.typed.iter().map(|(id, _)| id).collect();
+        f.debug_struct("Clap").field("typed", &ids).field("maps", &self.maps).finish()
     }
 }
 

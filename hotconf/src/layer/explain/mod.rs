@@ -353,13 +353,15 @@ fn default_text(field: &FieldMeta, secret: bool) -> Option<String> {
     match field.default {
         Fallback::Required => None,
         Fallback::Shown(_) if secret => Some(render::SECRET.into()),
-        Fallback::Shown(text) | Fallback::Implicit(text) => Some(text.to_owned()),
+        Fallback::Shown(_) | Fallback::Implicit(_) => {
+            Some(field.shown_default().unwrap_or(render::SECRET).to_owned())
+        }
     }
 }
 
 /// Whether a field's value may be shown nowhere: a secret, or a container of secrets.
 fn is_secret(field: &FieldMeta) -> bool {
-    field.secret
+    field.is_secret()
 }
 
 #[cfg(test)]

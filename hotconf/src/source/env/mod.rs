@@ -17,6 +17,7 @@ use names::{Name, names};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::sync::Arc;
 
 /// Environment variables as a source.
@@ -45,7 +46,7 @@ use std::sync::Arc;
 /// assert_eq!(shop.retries, 5);
 /// # Ok::<(), hotconf::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a source does nothing until it is given to a builder"]
 pub struct Env {
     prefix: Option<String>,
@@ -75,6 +76,14 @@ impl Env {
         let env = if prefix.is_empty() { Self::bare() } else { Self::prefixed(prefix) };
         let vars = vars.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self { given: Some(Arc::new(vars)), ..env }
+    }
+}
+
+impl fmt::Debug for Env {
+    /// Names the variables that it was given; no value is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.given.as_ref().map(|vars| vars.iter().map(|(name, _)| name).collect::<Vec<_>>());
+        f.debug_struct("Env").field("prefix", &self.prefix).field("given", &names).finish()
     }
 }
 
