@@ -6,9 +6,14 @@
 use crate::case::Rule;
 use crate::ctxt::Ctxt;
 use crate::range::Range;
+use crate::types;
 use crate::value::Value;
+use proc_macro2::TokenTree;
 use quote::ToTokens;
+use std::collections::HashSet;
+use syn::ext::IdentExt;
 use syn::meta::ParseNestedMeta;
+use syn::parse::ParseStream;
 use syn::{Attribute, ExprPath, LitStr, Path, Token, token};
 
 /// What may stand on a struct or an enum.
@@ -77,36 +82,105 @@ enum From {
 }
 
 /// Calls `read` for each item of each attribute; it answers whether it knew the item.
+///
+/// A mistake costs its own item only: what follows is read on, so that all of them are told at once.
 fn each(
     ctxt: &Ctxt,
     attrs: &[Attribute],
     place: &str,
     mut read: impl FnMut(From, &str, &ParseNestedMeta<'_>) -> syn::Result<bool>,
 ) {
+    let mut given = HashSet::new();
     for attr in attrs {
         let from = match () {
             () if attr.path().is_ident("hotconf") => From::Hotconf,
             () if attr.path().is_ident("serde") => From::Serde,
             () => continue,
         };
-        let result = attr.parse_nested_meta(|meta| {
+        let mut item = |meta: &ParseNestedMeta<'_>| {
             let name = meta.path.to_token_stream().to_string();
-            if read(from, &name, &meta)? {
+            if let Some(meaning) = once(from, &name, meta)
+                && !given.insert(meaning.to_owned())
+            {
+                return Err(meta.error(format!("`{name}` is given twice")));
+            }
+            if read(from, &name, meta)? {
                 return Ok(());
             }
             Err(meta.error(match from {
                 From::Hotconf => format!("unknown hotconf attribute `{name}` on {place}"),
                 From::Serde => unsupported(&name, place),
             }))
-        });
-        if let Err(error) = result {
+        };
+        let mut errors = None;
+        let result = attr.parse_nested_meta(|meta| resume(&mut errors, &meta, item(&meta)));
+        // What the attribute as a whole lacks is seldom news beside what its items do.
+        if let Some(error) = errors.or(result.err()) {
             ctxt.push(error);
         }
     }
 }
 
+/// Keeps the error of an item and steps over the rest of it, to where the next one begins.
+fn resume(
+    errors: &mut Option<syn::Error>,
+    meta: &ParseNestedMeta<'_>,
+    result: syn::Result<()>,
+) -> syn::Result<()> {
+    let input = meta.input;
+    let ends = |input: ParseStream<'_>| input.is_empty() || input.peek(Token![,]);
+    let error = match result {
+        Err(error) => error,
+        Ok(()) if ends(input) => return Ok(()),
+        Ok(()) => input.error("expected `,`"),
+    };
+    match errors {
+        Some(errors) => errors.extend(error),
+        None => *errors = Some(error),
+    }
+    while !(input.is_empty() || input.peek(Token![,]) && begins(input)) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// Tells whether an item, or nothing more, follows the comma: one in generic arguments is no end.
+fn begins(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    drop(ahead.parse::<Token![,]>());
+    ahead.is_empty()
+        || ahead.call(syn::Ident::parse_any).is_ok()
+            && (ahead.is_empty()
+                || ahead.peek(Token![,])
+                || ahead.peek(token::Paren)
+                || ahead.peek(Token![=]) && !ahead.peek(Token![==]))
+}
+
+/// What an item says, under one name for both attributes; `None` for what may be said again.
+fn once<'n>(from: From, name: &'n str, meta: &ParseNestedMeta<'_>) -> Option<&'n str> {
+    // One attribute may name the key for reading, another that for writing.
+    let halved = || {
+        let ahead = meta.input.fork();
+        meta.input.peek(token::Paren) && !types::mentions(ahead.parse::<TokenTree>().ok(), "deserialize")
+    };
+    match (from, name) {
+        (From::Hotconf, "check" | "removed") | (_, "alias") => None,
+        // The two name two crates.
+        (From::Serde, "crate") => Some("serde"),
+        (From::Serde, _) if halved() => None,
+        (_, "skip" | "skip_deserializing") => Some("skip"),
+        (_, "with" | "deserialize_with") => Some("with"),
+        (_, "deny_unknown" | "deny_unknown_fields") => Some("deny_unknown"),
+        (_, name) => Some(name),
+    }
+}
+
 fn unsupported(name: &str, place: &str) -> String {
     let instead = match name {
+        "bound" => {
+            "; the derive finds the bounds of its fields: write what else is needed after the type's own `where`"
+        }
+        "expecting" => "; errors of hotconf name what is expected by themselves",
         "flatten" => "; a section has all its keys in its own table: use `#[hotconf(nested)]`",
         "untagged" | "content" => "; an enum section is internally tagged: `#[serde(tag = \"type\")]`",
         "transparent" | "from" | "try_from" | "into" | "remote" => {
@@ -137,8 +211,10 @@ impl Container {
                         both(meta)?.as_ref().map(rule).transpose()?.or(own.rename_all_fields);
                 }
                 (_, "default") => own.default = Some(default(from, meta)?),
-                (From::Serde, "crate" | "expecting") => drop(meta.value()?.parse::<LitStr>()?),
-                (From::Serde, "rename" | "bound") => drop(both(meta)?),
+                (From::Serde, "crate") => drop(meta.value()?.parse::<LitStr>()?),
+                // The type's own name is in no document.
+                (From::Serde, "rename") => drop(both(meta)?),
+                (From::Serde, "bound") => return writing(meta),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -160,7 +236,7 @@ impl Variant {
                 (_, "skip") | (From::Serde, "skip_deserializing") => own.skip = true,
                 (From::Serde, "skip_serializing") => {}
                 (From::Serde, "serialize_with") => drop(meta.value()?.parse::<LitStr>()?),
-                (From::Serde, "bound") => drop(both(meta)?),
+                (From::Serde, "bound") => return writing(meta),
                 _ => return Ok(false),
             }
             Ok(true)
@@ -176,12 +252,7 @@ impl Field {
             match (from, name) {
                 (_, "rename") => own.rename = both(meta)?.or(own.rename.take()),
                 (_, "alias") => own.aliases.push(meta.value()?.parse()?),
-                (_, "default") => {
-                    if own.default.is_some() {
-                        return Err(meta.error("the default is given twice"));
-                    }
-                    own.default = Some(default(from, meta)?);
-                }
+                (_, "default") => own.default = Some(default(from, meta)?),
                 (_, "skip") | (From::Serde, "skip_deserializing") => own.skip = Some(meta.path.clone()),
                 (From::Hotconf, _) => return own.hotconf(name, meta),
                 (From::Serde, "with") => {
@@ -195,12 +266,30 @@ impl Field {
                 (From::Serde, "skip_serializing_if" | "serialize_with") => {
                     drop(meta.value()?.parse::<LitStr>()?);
                 }
-                (From::Serde, "bound") => drop(both(meta)?),
+                (From::Serde, "bound") => return writing(meta),
                 _ => return Ok(false),
             }
             Ok(true)
         });
         own
+    }
+
+    /// What may stand on the section in a variant: nothing that would make it a field.
+    pub(crate) fn judge_section(ctxt: &Ctxt, attrs: &[Attribute]) {
+        each(ctxt, attrs, "the section in a variant", |from, name, meta| {
+            match (from, name) {
+                (From::Hotconf, "nested") | (From::Serde, "skip_serializing") => {}
+                (From::Serde, "skip_serializing_if" | "serialize_with") => {
+                    drop(meta.value()?.parse::<LitStr>()?);
+                }
+                _ => {
+                    return Err(meta.error(format!(
+                        "`{name}` has no place here: the section in a variant takes no attributes but `nested`"
+                    )));
+                }
+            }
+            Ok(true)
+        });
     }
 
     /// The items that only `#[hotconf(..)]` knows.
@@ -243,7 +332,7 @@ fn both(meta: &ParseNestedMeta<'_>) -> syn::Result<Option<LitStr>> {
         return Ok(Some(meta.value()?.parse()?));
     }
     let mut found = None;
-    meta.parse_nested_meta(|side| {
+    parts(meta, |side| {
         let value: LitStr = side.value()?.parse()?;
         if side.path.is_ident("deserialize") {
             found = Some(value);
@@ -253,6 +342,21 @@ fn both(meta: &ParseNestedMeta<'_>) -> syn::Result<Option<LitStr>> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// Passes over what concerns writing only; what concerns reading is not known.
+fn writing(meta: &ParseNestedMeta<'_>) -> syn::Result<bool> {
+    Ok(both(meta)?.is_none())
+}
+
+/// The items in parentheses, each of them, whatever is wrong with those before it.
+fn parts(
+    meta: &ParseNestedMeta<'_>,
+    mut read: impl FnMut(&ParseNestedMeta<'_>) -> syn::Result<()>,
+) -> syn::Result<()> {
+    let mut errors = None;
+    let result = meta.parse_nested_meta(|part| resume(&mut errors, &part, read(&part)));
+    errors.map_or(result, Err)
 }
 
 fn rule(text: &LitStr) -> syn::Result<Rule> {
@@ -273,9 +377,9 @@ fn default(from: From, meta: &ParseNestedMeta<'_>) -> syn::Result<Default> {
 
 fn removed(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<(LitStr, LitStr)>> {
     let mut keys = Vec::new();
-    meta.parse_nested_meta(|key| {
+    parts(meta, |key| {
         let ident = key.path.require_ident()?;
-        let name = syn::ext::IdentExt::unraw(ident).to_string();
+        let name = ident.unraw().to_string();
         keys.push((LitStr::new(&name, ident.span()), key.value()?.parse()?));
         Ok(())
     })?;

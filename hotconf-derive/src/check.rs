@@ -2,13 +2,12 @@
 //!
 //! Each check is headed by the rule that it enforces.
 
-use crate::attr::Default;
+use crate::attr::{Default, Merge};
 use crate::ctxt::Ctxt;
 use crate::model::{Body, Content, Field, Input};
-use crate::value::Literal;
-use crate::{range, types, units};
+use crate::{types, values};
 use std::collections::HashMap;
-use syn::{Lit, Type};
+use syn::Type;
 
 pub(crate) fn check(ctxt: &Ctxt, input: &Input) {
     lifetimes(ctxt, input);
@@ -18,8 +17,8 @@ pub(crate) fn check(ctxt: &Ctxt, input: &Input) {
         skipped(ctxt, field);
         nested(ctxt, field);
         reading(ctxt, field);
-        literal(ctxt, field);
-        bounds(ctxt, field);
+        values::check(ctxt, field);
+        merged(ctxt, field);
     }
     match &input.body {
         Body::Struct(fields) => names(ctxt, fields, None, &input.attrs.removed),
@@ -51,6 +50,12 @@ fn tag(ctxt: &Ctxt, input: &Input) {
         ),
         (Body::Struct(_), Some(tag)) => ctxt.error(tag, "`tag` is for enums"),
         _ => {}
+    }
+    if matches!(input.body, Body::Struct(_)) && input.attrs.rename_all_fields.is_some() {
+        ctxt.error(
+            &input.ident,
+            "`rename_all_fields` is for enums; the fields of a struct follow `rename_all`",
+        );
     }
     if let (Body::Enum(_), Some(_)) = (&input.body, &input.attrs.default) {
         ctxt.error(&input.ident, "an enum section has no default of its own; give its fields defaults");
@@ -121,6 +126,10 @@ fn nested(ctxt: &Ctxt, field: &Field) {
     {
         ctxt.error(value, "the default of a section is an expression of its type, or `default` alone");
     }
+    if let Some(why) = types::uncontained(&field.ty) {
+        let message = format!("{why}; a section may be in an `Option`, a `Vec`, or a map from `String`");
+        ctxt.error(&field.ty, message);
+    }
     if let Type::Path(path) = types::section(&field.ty)
         && path.path.is_ident("Secret")
     {
@@ -135,68 +144,25 @@ fn reading(ctxt: &Ctxt, field: &Field) {
     }
 }
 
-/// A literal default suits a primitive type. Other types are left to the compiler, or to the first load.
-fn literal(ctxt: &Ctxt, field: &Field) {
-    let Some(Default::Value(value)) = &field.attrs.default else { return };
-    let ty = types::option(&field.ty).unwrap_or(&field.ty);
-    let Some(name) = types::name(ty) else { return };
-    let Some(Literal { negative, lit }) = value.literal() else { return };
-    if let Some((least, greatest)) = types::integer(ty) {
-        let Lit::Int(int) = lit else {
-            if !matches!(lit, Lit::Str(_)) {
-                ctxt.error(value, format!("the default of a `{name}` is an integer"));
-            }
-            return;
-        };
-        let fits = int
-            .base10_parse::<u128>()
-            .is_ok_and(|digits| if *negative { digits <= least.unsigned_abs() } else { digits <= greatest });
-        if !fits {
-            ctxt.error(value, format!("the default does not fit `{name}`: {least} to {greatest}"));
-        }
+/// Lists of several layers are put together where there are lists, by a key where their items have keys.
+fn merged(ctxt: &Ctxt, field: &Field) {
+    let Some((merge, text)) = &field.attrs.merge else { return };
+    if field.attrs.with.is_some() || field.attrs.parse.is_some() {
         return;
     }
-    let expected = match (name.as_str(), lit) {
-        (_, Lit::Str(_))
-        | ("f32" | "f64", Lit::Int(_) | Lit::Float(_))
-        | ("bool", Lit::Bool(_))
-        | ("char", Lit::Char(_)) => return,
-        ("f32" | "f64", _) => "a number",
-        ("bool", _) => "`true` or `false`",
-        ("char", _) => "a character",
-        ("String", _) => "a text",
-        ("Duration", Lit::Int(_) | Lit::Float(_)) => "a text with a unit, such as \"5s\"",
-        _ => return,
+    let (ty, written) = (types::value(&field.ty), types::text(&field.ty));
+    let is_list = match types::form(ty) {
+        Some(form) => form == "List",
+        // A type of the user's may be a list; a section is none.
+        None => !field.is_nested(),
     };
-    ctxt.error(value, format!("the default of a `{name}` is {expected}"));
-}
-
-/// The bounds of a number, a duration or a size are one. Those of other types are left to the first load.
-fn bounds(ctxt: &Ctxt, field: &Field) {
-    let Some(range) = &field.attrs.range else { return };
-    if field.is_nested() || field.attrs.parse.is_some() || field.attrs.with.is_some() {
-        return;
-    }
-    let ty = types::option(&field.ty).unwrap_or(&field.ty);
-    let Some(name) = types::name(ty) else { return };
-    for bound in range::bounds(&range.text).into_iter().flatten().filter(|bound| !bound.is_empty()) {
-        let wrong = if let Some((least, greatest)) = types::integer(ty) {
-            let fits = match bound.strip_prefix('-') {
-                Some(digits) => digits.parse::<u128>().is_ok_and(|digits| digits <= least.unsigned_abs()),
-                None => bound.parse::<u128>().is_ok_and(|digits| digits <= greatest),
-            };
-            (!fits).then(|| format!("an integer from {least} to {greatest}"))
-        } else {
-            match name.as_str() {
-                "f32" | "f64" => (!bound.parse::<f64>().is_ok_and(f64::is_finite)).then(|| "a number".into()),
-                "Duration" => (!units::is_duration(bound)).then(|| "a duration such as `250ms`".into()),
-                "ByteSize" => (!units::is_size(bound)).then(|| "a size such as `64MiB`".into()),
-                _ => None,
-            }
-        };
-        if let Some(expected) = wrong {
-            ctxt.error(&range.tokens, format!("the bound `{bound}` of a `{name}` is not {expected}"));
-        }
+    if !is_list {
+        ctxt.error(text, format!("`merge` is for lists, not for `{written}`"));
+    } else if let (Merge::ByKey(_), Some(item)) = (merge, types::item(ty))
+        && matches!(types::form(item), Some("Text" | "Scalar" | "List"))
+    {
+        let message = format!("the items of a `{written}` have no keys to be merged by; use `append`");
+        ctxt.error(text, message);
     }
 }
 

@@ -17,6 +17,8 @@ mod range;
 mod types;
 mod units;
 mod value;
+mod values;
+mod worth;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -44,7 +46,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `rename = ".."`, `alias = ".."` | the key, and other keys that mean it |
 /// | `deprecated = ".."` | a source that sets it is warned about, with this hint |
 /// | `merge = "append"`, `merge = "by_key(name)"` | how lists of several layers are put together |
-/// | `env = "NAME"` | an environment variable that is used as it is |
+/// | `env = "NAME"` | an environment variable that is used as it is; not below a list or a map of sections |
 /// | `skip` | no setting: the field is its default |
 ///
 /// | on the type | |
@@ -57,9 +59,16 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// Of serde's attributes `rename`, `rename_all`, `rename_all_fields`, `alias`, `default`, `skip`,
 /// `skip_deserializing`, `with`, `deserialize_with`, `tag` and `deny_unknown_fields` mean what they mean
-/// there; those that concern writing only are passed over; all others are refused.
+/// there; those that concern writing only, and `crate` and `rename` on the type, which concern serde's own
+/// code, are passed over; all others are refused. An attribute stands once, be it in `hotconf` or in `serde`;
+/// on the section in a variant, `B(Section)`, there is none but `nested`.
 ///
-/// A field is secret if its type mentions `Secret`; the name is what counts.
+/// Defaults and ranges of numbers, durations, sizes and addresses are judged at compile time where they are
+/// literals; those of other types when the configuration is first loaded.
+///
+/// A leaf is secret if its type mentions `Secret`, whatever that is, or may hold hotconf's under another name. A
+/// type that is not std's or hotconf's is asked: it reads itself from samples when the configuration starts,
+/// and is secret unless it was seen to make no secret. Names of std's types are taken at their word.
 #[proc_macro_derive(HotConf, attributes(hotconf, serde))]
 pub fn derive_hotconf(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

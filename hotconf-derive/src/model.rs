@@ -140,10 +140,7 @@ impl Variant {
             }
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 let field = &fields.unnamed[0];
-                let own = attr::Field::read(ctxt, &field.attrs);
-                if own.skip.is_some() || own.default.is_some() || own.with.is_some() || own.parse.is_some() {
-                    ctxt.error(field, "the section in a variant takes no attributes but `nested`");
-                }
+                attr::Field::judge_section(ctxt, &field.attrs);
                 Content::Section(Box::new(field.ty.clone()))
             }
             Fields::Unnamed(_) if attrs.skip => Content::Other,

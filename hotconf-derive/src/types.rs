@@ -68,6 +68,65 @@ pub(crate) fn section(ty: &Type) -> &Type {
     }
 }
 
+/// The type of a list's items.
+pub(crate) fn item(ty: &Type) -> Option<&Type> {
+    if let Type::Array(array) = ty {
+        return Some(&array.elem);
+    }
+    let segment = last(ty)?;
+    let is_list = matches!(segment.ident.to_string().as_str(), "Vec" | "VecDeque" | "HashSet" | "BTreeSet");
+    arguments(segment).first().copied().filter(|_| is_list)
+}
+
+/// Why the type cannot hold sections, where it is a container of std's that `nested` does not know.
+pub(crate) fn uncontained(ty: &Type) -> Option<String> {
+    let refused = || Some(format!("`nested` does not know `{}`", text(ty)));
+    let Some(segment) = last(ty) else { return contains(ty).then(refused).flatten() };
+    let types = arguments(segment);
+    match (segment.ident.to_string().as_str(), types.as_slice()) {
+        ("HashMap" | "BTreeMap", [key, ..]) if plain(key) && name(key).is_none_or(|key| key != "String") => {
+            Some(format!("the keys of sections are `String`s, not `{}`s", text(key)))
+        }
+        ("Option" | "Vec", [inner]) | ("HashMap" | "BTreeMap", [_, inner, ..]) => {
+            let boxed = unboxed(inner);
+            contains(boxed).then(refused).flatten()
+        }
+        ("Box", [inner]) => contains(unboxed(inner)).then(refused).flatten(),
+        _ => contains(ty).then(refused).flatten(),
+    }
+}
+
+/// The type inside any number of boxes.
+fn unboxed(ty: &Type) -> &Type {
+    match last(ty).map(|segment| (segment.ident == "Box", arguments(segment))) {
+        Some((true, types)) if types.len() == 1 => unboxed(types[0]),
+        _ => ty,
+    }
+}
+
+/// Tells whether the type is one of std's that holds others.
+fn contains(ty: &Type) -> bool {
+    let Some(segment) = last(ty) else { return !matches!(ty, Type::Macro(_)) };
+    let std = [
+        "Option",
+        "Vec",
+        "HashMap",
+        "BTreeMap",
+        "HashSet",
+        "BTreeSet",
+        "VecDeque",
+        "LinkedList",
+        "Arc",
+        "Rc",
+        "Mutex",
+        "RwLock",
+        "Cell",
+        "RefCell",
+        "Cow",
+    ];
+    !segment.arguments.is_none() && std.iter().any(|name| segment.ident == name)
+}
+
 /// Tells whether the type is a map of std's, by `String`.
 pub(crate) fn keyed(ty: &Type) -> bool {
     last(ty).is_some_and(|segment| {
@@ -112,7 +171,12 @@ pub(crate) fn default(ty: &Type) -> Option<Result<&'static str, &'static str>> {
 
 /// The least and the greatest value of a primitive integer type.
 pub(crate) fn integer(ty: &Type) -> Option<(i128, u128)> {
-    Some(match name(ty)?.as_str() {
+    integer_named(&name(ty)?)
+}
+
+/// The same by its name.
+pub(crate) fn integer_named(name: &str) -> Option<(i128, u128)> {
+    Some(match name {
         "u8" => (0, u8::MAX.into()),
         "u16" => (0, u16::MAX.into()),
         "u32" => (0, u32::MAX.into()),

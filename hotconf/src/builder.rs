@@ -156,6 +156,7 @@ impl<T: HotConf> Builder<T> {
     }
 
     fn setup(self) -> Setup {
+        T::SCHEMA.ask_for_secrets();
         Setup {
             name: self.name.into(),
             sources: self.sources,
@@ -183,6 +184,11 @@ impl<T: HotConf> Builder<T> {
     }
 
     /// [`start`](Self::start) for programs without a runtime: blocks this thread.
+    ///
+    /// This and every other `blocking_` method refuse to run inside a task of tokio, which they would block;
+    /// inside `spawn_blocking` and `block_in_place` they work. Tasks of other runtimes, and futures inside
+    /// `tokio::task::unconstrained`, cannot be told from plain threads: there they block the executor's thread for
+    /// as long as they wait. Await the method without `blocking_` instead; it needs no particular runtime.
     ///
     /// # Errors
     ///

@@ -65,7 +65,8 @@ impl<T: HotConf> Hot<T> {
 
     /// A handle of a value that never changes: for tests, and for callers without sources.
     ///
-    /// It is version 1, has no engine and no origins.
+    /// It is version 1 and has no engine. Nothing is known of it but the value: it has no origins, `explain`
+    /// says nothing and its fingerprint is empty.
     pub fn fixed(value: T) -> Self {
         let topic = Topic::new(Snapshot::fixed(value, T::SCHEMA), T::SCHEMA.len, Hub::fixed());
         Self { shared: Arc::new(Shared { topic, remote: None }) }

@@ -55,7 +55,22 @@
 //! | observe | events, status, tracing |
 //! | engine | time, threads, watching, workers, shutdown |
 //!
-//! Modules import only from modules to their left; a test holds it.
+//! That is the way of the data. Who may know whom is another order: a module imports only from the lines
+//! above its own, and a test holds it.
+//!
+//! ```text
+//! error origin secret sync units      words that all share; they may know each other
+//! value
+//! format schema
+//! source layer diff
+//! load
+//! publish
+//! subscribe
+//! control
+//! observe
+//! engine
+//! builder hot view private
+//! ```
 //!
 //! # Features
 //!
@@ -64,7 +79,7 @@
 //! | feature | default | enables | costs | turn it off when |
 //! |---|---|---|---|---|
 //! | `derive` | yes | `#[derive(HotConf)]` | proc-macro2, quote, syn at build time, shared with serde's derive | you re-export the derive from a crate of your own |
-//! | `toml` | yes | TOML 1.1 files; lists and tables in environment variables and arguments | `toml` and 5 small crates | you use YAML or JSON only |
+//! | `toml` | yes | TOML 1.1 files; lists and tables in environment variables and arguments | `toml` and 4 small crates | you use YAML or JSON only |
 //! | `yaml` | no | YAML 1.2 files (core schema) | `granit-parser` and its crates | – |
 //! | `json` | no | JSON files | nothing: the parser is ours | – |
 //! | `watch` | yes | file events through `notify` | `notify` and 8 crates; one thread | the content poll (2 s) is quick enough for you |
@@ -73,6 +88,31 @@
 //! | `http` | no | [`remote::Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `full` | no | all of these | their sum | – |
+//!
+//! # Tracing
+//!
+//! With the feature `tracing`, everything that is told has the target `hotconf` and the field `config`: the
+//! configuration's name, which is its type's or that of [`Builder::name`]. Names and fields are stable, and
+//! none of them holds a value of a setting but in an `error`, which shows what an [`Error`] shows: no secret.
+//!
+//! | span | level | covers | fields |
+//! |---|---|---|---|
+//! | `load` | debug | merging, decoding and checking a candidate; the first load and [`Builder::read`] too | `verdict`: `good` or `refused` |
+//! | `reload` | debug | a window of documents, until all is told of it; holds the spans below and its `load`s | `verdict`: `applied`, `refused` or `unchanged` |
+//! | `publish` | debug | the swap, and telling whoever is concerned | `version` |
+//! | `refuse` | debug | telling of a refusal | `problems`: how many |
+//!
+//! | event | level | fields |
+//! |---|---|---|
+//! | `configuration applied` | info | `version`, `paths`: how many leaves moved; of version 1, how many there are |
+//! | `configuration rejected` | error | `problems`: how many, `error`; also of a first load and of [`Builder::read`] |
+//! | `source down` | error | `source`, `error` |
+//! | `source up` | info | `source` |
+//! | `configuration warning` | warn | `warning` |
+//! | `restart required` | warn | `paths`: their names |
+//!
+//! A document that cannot be parsed is refused without a `reload`: there is nothing to load. One that fails at
+//! the start gives no span `publish`.
 //!
 //! # Testing code that uses it
 //!

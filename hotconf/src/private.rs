@@ -9,6 +9,7 @@ pub use crate::schema::Moved;
 pub use crate::schema::meta::{Body, FieldMeta, Form, Group, Merge, Schema, Shape, Variant, based, numbered};
 pub use crate::schema::section::{Node, Section};
 pub use crate::schema::tokens::{Field, Here, In, Kind, Make, Of, Partial, Place, Total, Tree};
+pub use crate::secret::probe::{hides, hides_parsed, hides_with};
 pub use crate::value::de::{De, LeafError};
 pub use std::any::Any;
 pub use std::clone::Clone;

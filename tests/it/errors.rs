@@ -201,3 +201,35 @@ fn depth_and_nodes_of_a_document_are_the_builders_to_limit() {
     assert!(build().max_depth(2).read().expect_err("three").to_string().contains("at most 2 deep"));
     assert!(build().max_nodes(3).read().expect_err("more").to_string().contains("at most 3 keys"));
 }
+
+/// The part of the README's shop that its errors are about.
+#[derive(Clone, Debug, HotConf)]
+struct Shop {
+    #[hotconf(nested)]
+    http: Http,
+}
+
+#[derive(Clone, Debug, HotConf)]
+struct Http {
+    #[hotconf(default = "5s", range = "1ms..=10m")]
+    timeout: Duration,
+    #[hotconf(default = 3)]
+    retries: u32,
+}
+
+#[test]
+fn the_error_in_the_readme_is_what_is_printed() {
+    let good =
+        |retries: u32| format!("# Settings of the shop.\n\n[http]\ntimeout = \"2s\"\nretries = {retries}\n");
+    let (source, hand) = Inline::channel("shop.toml", hotconf::Format::Toml, good(1));
+    let config =
+        Hot::<Shop>::builder().source(source).deny_unknown_keys().blocking_start().expect("it is valid");
+    for n in 2..=41 {
+        hand.set(good(n));
+        config.blocking_reload().expect("it is valid");
+    }
+    hand.set(good(5).replace("2s", "3h").replace("retries", "retires"));
+    let error = config.blocking_reload().expect_err("two mistakes");
+    let printed = format!("{error:?}");
+    assert!(include_str!("../../README.md").contains(&format!("```text\n{printed}\n```")), "{printed}");
+}

@@ -5,6 +5,7 @@ mod describe;
 mod diff;
 mod errors;
 mod events;
+mod fallbacks;
 mod hostile;
 #[cfg(unix)]
 mod in_its_place;
@@ -26,6 +27,7 @@ mod shutdown;
 mod stores;
 mod structure;
 mod support;
+mod tracing;
 mod updates;
 #[cfg(target_os = "linux")]
 mod watching;

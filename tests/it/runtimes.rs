@@ -1,7 +1,7 @@
 //! Threads, tasks, or neither: the same configuration in every surrounding.
 
 use crate::support::{Dir, Pair, pair, replace};
-use hotconf::{File, Hot};
+use hotconf::{Event, File, Format, Hot, Inline};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,6 +41,37 @@ async fn blocking_inside_a_task_is_an_error_and_inside_spawn_blocking_it_works()
     let other = config.clone();
     let version = tokio::task::spawn_blocking(move || other.blocking_reload()).await.expect("joined");
     assert_eq!(version.expect("good"), 1);
+}
+
+/// The next item of a `Stream`, by its own `poll_next`.
+async fn streamed<S: futures_core::Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    std::future::poll_fn(|cx| std::pin::Pin::new(&mut *stream).poll_next(cx)).await
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_watch_is_a_stream_that_ends_with_the_configuration() {
+    let (source, text) = Inline::channel("app", Format::Toml, pair(1));
+    let config: Hot<Pair> = Hot::builder().source(source).start().await.expect("loaded");
+    let mut watch = config.watch(Pair::FIELDS.a);
+    text.set(pair(2));
+    assert_eq!(streamed(&mut watch).await, Some(2));
+    text.set(pair(3));
+    assert_eq!(streamed(&mut watch).await, Some(3));
+    config.shutdown(Duration::from_secs(5)).await.expect("calm");
+    assert_eq!(streamed(&mut watch).await, None);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn events_are_a_stream_that_ends_with_the_configuration() {
+    let (source, text) = Inline::channel("app", Format::Toml, pair(1));
+    let config: Hot<Pair> = Hot::builder().source(source).start().await.expect("loaded");
+    let mut events = config.events();
+    text.set(pair(2));
+    assert!(matches!(streamed(&mut events).await, Some(Event::Applied(applied)) if applied.version() == 2));
+    text.set("a = no");
+    assert!(matches!(streamed(&mut events).await, Some(Event::Rejected(_))));
+    config.shutdown(Duration::from_secs(5)).await.expect("calm");
+    assert!(streamed(&mut events).await.is_none());
 }
 
 #[test]

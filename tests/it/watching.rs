@@ -2,8 +2,10 @@
 //!
 //! In children of their own, which a namespace or a limit keeps from everybody else.
 
-use crate::support::{Dir, Small, alone_under, applied, by_hand, child, left_out, replace, until, wait_for};
-use hotconf::{Event, File, Hot};
+use crate::support::{
+    Dir, Small, alone_under, applied, by_hand, child, left_out, rejected, replace, until, wait_for,
+};
+use hotconf::{Dotenv, Event, File, Hot};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,11 +46,37 @@ fn follows_by_the_poll(config: &Hot<Small>, story: &Story, path: &Path, setting:
     // It is tried again at each beat, and said once for each path.
     std::thread::sleep(BEAT * 6);
     assert_eq!(tells(story, "cannot watch"), told, "{:#?}", story.lock().expect("no panic"));
+    assert!(deaf(config) >= 1, "the status warns for as long: {:?}", config.status().warnings);
+}
+
+/// How many warnings of the status are of watches that could not be set.
+fn deaf(config: &Hot<Small>) -> usize {
+    config.status().warnings.iter().filter(|w| w.message().contains("cannot watch")).count()
 }
 
 /// Sets a limit of the namespace that the test is alone in.
 fn limit(name: &str, most: usize) {
     std::fs::write(format!("/proc/sys/user/{name}"), most.to_string()).expect("it is ours to set");
+}
+
+#[test]
+fn a_file_of_variables_is_followed() {
+    let dir = Dir::new();
+    let path = dir.file(".env", "APP_N=1\n");
+    let config: Hot<Small> = Hot::builder()
+        .poll(Duration::ZERO)
+        .source(Dotenv::new(&path, "APP"))
+        .blocking_start()
+        .expect("loaded");
+    let mut events = config.events();
+    replace(&path, "# by rename\nAPP_N=2\n");
+    assert_eq!(applied(&mut events).paths(), ["n"]);
+    std::fs::write(&path, "export APP_N='3'\n").expect("a write");
+    assert_eq!(applied(&mut events).paths(), ["n"]);
+    std::fs::write(&path, "APP_N=many\n").expect("a write");
+    let refused = rejected(&mut events);
+    assert!(refused.to_string().contains(".env:1"), "{refused}");
+    assert_eq!(config.load().n, 3);
 }
 
 const OWN: &[&str] = &["unshare", "--user", "--map-root-user"];
@@ -65,7 +93,7 @@ fn with_no_inotify_instance_left_files_are_polled_and_watched_again_later() {
             let (config, story) = start(&path, BEAT);
             follows_by_the_poll(&config, &story, &path, "fs.inotify.max_user_instances");
             limit("max_inotify_instances", 10);
-            until("watched again", || !config.status().sources[0].polling);
+            until("watched again", || !config.status().sources[0].polling && deaf(&config) == 0);
         },
     );
 }
@@ -79,7 +107,7 @@ fn with_no_watch_left_files_are_polled_and_watched_again_later() {
         let (config, story) = start(&path, BEAT);
         follows_by_the_poll(&config, &story, &path, "fs.inotify.max_user_watches");
         limit("max_inotify_watches", 100);
-        until("watched again", || !config.status().sources[0].polling);
+        until("watched again", || !config.status().sources[0].polling && deaf(&config) == 0);
     });
 }
 
@@ -113,7 +141,7 @@ fn with_no_descriptor_left_files_are_followed_again_when_there_are_some() {
             tells(&story, "fs.inotify.max_user_instances") >= 1 && tells(&story, "ulimit -n") >= 1
         });
         held.clear();
-        until("watched again", || !config.status().sources[0].polling);
+        until("watched again", || !config.status().sources[0].polling && deaf(&config) == 0);
         replace(&path, "n = 3");
         until("followed", || config.load().n == 3);
         assert!(config.status().is_healthy());

@@ -95,6 +95,9 @@ pub(crate) fn bounded(input: &Input) -> Generics {
         let (ty, attrs) = (&field.ty, &field.attrs);
         if attrs.nested.is_some() {
             let section = types::section(ty);
+            if types::uncontained(ty).is_some() {
+                continue;
+            }
             more.push(parse_quote!(#section: #p::HotConf));
         } else if attrs.parse.is_some() {
             let one = types::option(ty).unwrap_or(ty);
@@ -145,7 +148,10 @@ fn gates(input: &Input) -> Vec<WherePredicate> {
     };
     for field in input.fields().into_iter().filter(|field| !field.is_skipped()) {
         if field.is_nested() {
-            gate(types::section(&field.ty), "HotConf");
+            // A container that is not known is reported by `check`.
+            if types::uncontained(&field.ty).is_none() {
+                gate(types::section(&field.ty), "HotConf");
+            }
         } else if field.attrs.parse.is_none() && field.attrs.with.is_none() && !types::plain(&field.ty) {
             gate(&field.ty, "Leaf");
         }

@@ -19,7 +19,7 @@ pub(crate) fn expand(input: &Input) -> TokenStream {
         || input.fields().into_iter().any(foreign);
     let made = match &input.body {
         Body::Struct(fields) => {
-            let group = group(fields);
+            let group = group(fields, input.attrs.default.is_some());
             quote!(#p::Schema::of_struct(#name, #doc, #group, #foreign))
         }
         Body::Enum(variants) => {
@@ -43,7 +43,7 @@ fn variant(variant: &Variant) -> TokenStream {
     let p = private();
     let Variant { name, aliases, doc, shape, .. } = variant;
     let group = match shape {
-        Content::Fields(fields) => group(fields),
+        Content::Fields(fields) => group(fields, false),
         Content::Section(ty) => {
             let span = ty.span().resolved_at(proc_macro2::Span::call_site());
             let p = private_at(span);
@@ -54,7 +54,8 @@ fn variant(variant: &Variant) -> TokenStream {
     quote!(#p::Variant::new(#name, &[#(#aliases),*], #doc, #group))
 }
 
-fn group(fields: &[Field]) -> TokenStream {
+/// `whole` is whether the type has a default of its own, for all its fields.
+fn group(fields: &[Field], whole: bool) -> TokenStream {
     let p = private();
     let fields: Vec<_> = fields.iter().filter(|field| !field.is_skipped()).collect();
     let mut names: Vec<(String, u16, bool)> = Vec::new();
@@ -65,11 +66,11 @@ fn group(fields: &[Field]) -> TokenStream {
     }
     names.sort();
     let names = names.iter().map(|(name, index, alias)| quote!((#name, #index, #alias)));
-    let metas = fields.iter().map(|field| meta(field));
+    let metas = fields.iter().map(|field| meta(field, whole));
     quote!(#p::Group::new(const { &#p::numbered([#(#metas),*]) }, &[#(#names),*]))
 }
 
-fn meta(field: &Field) -> TokenStream {
+fn meta(field: &Field, whole: bool) -> TokenStream {
     let p = private_at(field.span());
     let Field { name, doc, ty, attrs, .. } = field;
     let written = types::text(ty);
@@ -92,16 +93,14 @@ fn meta(field: &Field) -> TokenStream {
             meta.extend(quote!(.keyed()));
         }
     }
-    meta.extend(default(field));
+    meta.extend(default(field, whole));
     if let Some(Range { text: range, .. }) = &attrs.range {
         meta.extend(quote!(.range(#range)));
     }
     if attrs.restart.is_some() {
         meta.extend(quote!(.restart()));
     }
-    if types::mentions(ty, "Secret") {
-        meta.extend(quote!(.secret()));
-    }
+    meta.extend(secrecy(field));
     if let Some(hint) = &attrs.deprecated {
         meta.extend(quote!(.deprecated(#hint)));
     }
@@ -116,11 +115,33 @@ fn meta(field: &Field) -> TokenStream {
     meta
 }
 
+/// What says whether the value may be shown: its name, or the type when it is asked.
+fn secrecy(field: &Field) -> TokenStream {
+    let (ty, attrs) = (&field.ty, &field.attrs);
+    let p = private_at(field.span());
+    if types::mentions(ty, "Secret") {
+        quote!(.secret())
+    } else if field.is_nested() {
+        TokenStream::new()
+    } else if attrs.with.is_some() {
+        quote_spanned!(field.span()=> .asked(#p::hides_with::<#ty>))
+    } else if attrs.parse.is_some() {
+        let ty = types::option(ty).unwrap_or(ty);
+        quote_spanned!(field.span()=> .asked(#p::hides_parsed::<#ty>))
+    } else if types::plain(ty) {
+        TokenStream::new()
+    } else {
+        quote_spanned!(field.span()=> .asked(#p::hides::<#ty>))
+    }
+}
+
 /// What the table shows as the default.
-fn default(field: &Field) -> TokenStream {
+fn default(field: &Field, whole: bool) -> TokenStream {
     match &field.attrs.default {
         Some(Default::Value(value)) => match value.shown() {
             Some(text) => quote!(.shown(#text)),
+            // A whole section may hold secrets.
+            None if field.is_nested() => quote!(.implicit("default")),
             None => {
                 let text = types::text(value);
                 quote!(.implicit(#text))
@@ -135,6 +156,10 @@ fn default(field: &Field) -> TokenStream {
             Some(Err(word)) => quote!(.implicit(#word)),
             None => quote!(.implicit("default")),
         },
+        // Its value is in the type's own default, which is known when it is made.
+        None if whole => quote!(.implicit("default")),
+        // A function that reads an `Option` is not asked where there is nothing: the key is required.
+        None if field.attrs.with.is_some() => TokenStream::new(),
         None if !field.is_nested() && types::option(&field.ty).is_some() => quote!(.implicit("none")),
         None => TokenStream::new(),
     }

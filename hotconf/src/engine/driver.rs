@@ -13,6 +13,7 @@ use super::told::Told;
 use crate::control::{self, Control, Effect, Input, Judged};
 use crate::error::{Error, Problem};
 use crate::load::HotConf;
+use crate::observe::trace::{Span, Verdict};
 use crate::observe::{Board, Event, Warning, trace};
 use crate::source::{Group, SourceError};
 use crate::subscribe::{Report, Topic};
@@ -211,13 +212,20 @@ impl<T: HotConf> Driver<T> {
             return;
         }
         let mut effects = VecDeque::from(self.control.step(input, Instant::now()));
+        let (mut reload, mut verdict) = (Span::none(), Verdict::Unchanged);
         while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Judge { candidate, second } => {
                     if !second {
                         Board::count(&self.out.board.reloads);
+                        // One window may follow another at once.
+                        reload.verdict(std::mem::replace(&mut verdict, Verdict::Unchanged));
+                        reload = Span::reload(&self.plan.name);
                     }
-                    let Some(judged) = self.judge(&candidate).await else { return };
+                    let Some(judged) = self.judge(&candidate, reload.clone()).await else { return };
+                    if matches!(judged, Judged::Bad(_)) {
+                        verdict = verdict.max(Verdict::Refused);
+                    }
                     effects.extend(self.control.step(Input::Judged(judged), Instant::now()));
                 }
                 Effect::Install { version, waiting } => {
@@ -226,7 +234,10 @@ impl<T: HotConf> Driver<T> {
                         return;
                     }
                     let candidate = self.candidate.take().expect("control has accepted what was judged last");
-                    self.install(candidate, version, waiting);
+                    if version != self.base.running.version() {
+                        verdict = Verdict::Applied;
+                    }
+                    reload.in_scope(|| self.install(candidate, version, waiting));
                 }
                 Effect::Refresh { ticket } => {
                     for source in &self.plan.sources {
@@ -238,7 +249,7 @@ impl<T: HotConf> Driver<T> {
                 }
                 Effect::Stand { source, standing } => self.note_standing(source, standing),
                 Effect::Refused(error) => self.out.board.set_rejected(error),
-                Effect::Tell(news) => self.tell_news(news),
+                Effect::Tell(news) => reload.in_scope(|| self.tell_news(news)),
                 Effect::Answer(answer) => {
                     if self.token.is_cancelled() {
                         return;
@@ -252,14 +263,15 @@ impl<T: HotConf> Driver<T> {
                 Effect::WakeAt(at) => self.wake = at,
             }
         }
+        reload.verdict(verdict);
     }
 
     /// Loads a candidate; `None` when cancelled meanwhile.
-    async fn judge(&mut self, documents: &[Offer]) -> Option<Judged> {
+    async fn judge(&mut self, documents: &[Offer], reload: Span) -> Option<Judged> {
         let stack = self.plan.stack(documents);
         let (base, policy, name) = (self.base.clone(), self.plan.policy, self.plan.name.clone());
         let work = load::<T, _>(stack, (&self.out.teller, &self.out.report), move |stack| {
-            trace::load(&name, || judge(&base, stack, policy))
+            reload.in_scope(|| trace::load(&name, || judge(&base, stack, policy)))
         });
         let judged = self.token.run_until_cancelled(work).await?;
         let decoded = &self.out.board.decoded;
@@ -286,8 +298,7 @@ impl<T: HotConf> Driver<T> {
 
     /// Tells of a source's own warning, once.
     fn warn_from(&mut self, source: usize, message: String) {
-        let origin = crate::origin::Origin::whole(self.plan.sources[source].name.clone());
-        let warning = Warning { path: String::new(), message, origin: Some(origin) };
+        let warning = Warning::of_source(self.plan.sources[source].name.clone(), message);
         if self.told.of_source(&warning) {
             self.tell(Event::Warning(warning));
         }

@@ -8,7 +8,7 @@ use super::pull::{Answer, Arrival, Order};
 use crate::control::{self, Asked, First};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::load::HotConf;
-use crate::observe::Board;
+use crate::observe::{Board, Event, trace};
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::schema::Index;
 use crate::source::Verdict;
@@ -32,9 +32,9 @@ pub(crate) async fn first_load<T: HotConf>(
     let answers = token.run_until_cancelled(answers).await?;
     let First { documents, problems, late } =
         control::first(asked(answers, &mut plan, &out.board), &Offer::absent());
-    let policy = plan.policy;
+    let (policy, name) = (plan.policy, plan.name.clone());
     let loading = load::<T, _>(plan.stack(&documents), (&out.teller, &out.report), move |stack| {
-        judge::first::<T>(stack, policy)
+        trace::load(&name, || judge::first::<T>(stack, policy))
     });
     let candidate = match token.run_until_cancelled(loading).await? {
         Ok(candidate) if problems.is_empty() => candidate,
@@ -52,7 +52,10 @@ pub(crate) async fn first_load<T: HotConf>(
     let (running, warnings) = first_snapshot::<T>(candidate);
     let calls = out.teller.calls.clone();
     let hub = Hub::new(out.teller.workers.clone(), out.report.clone(), token.clone(), calls);
-    let topic = Topic::new(running.clone(), T::SCHEMA.len, hub);
+    let topic = trace::publish(&plan.name, 1, || {
+        trace::first(&plan.name, T::SCHEMA.len);
+        Topic::new(running.clone(), T::SCHEMA.len, hub)
+    });
     for (index, (source, offer)) in plan.sources.iter().zip(&documents).enumerate() {
         if late.iter().all(|(late, _)| *late != index) {
             source.order(Order::Settled(offer.cursor.clone(), Verdict::Applied { version: 1 }));
@@ -142,7 +145,9 @@ pub(super) fn refuse<T>(
     warnings.extend(remarks);
     let what =
         if name.is_empty() { "the configuration".to_owned() } else { format!("the configuration of {name}") };
-    Error::problems_in(what, problems).warned(warnings)
+    let error = Error::problems_in(what, problems).warned(warnings);
+    trace::refuse(name, &error, || trace::event(name, &Event::Rejected(error.clone())));
+    error
 }
 
 /// What a source said of itself.

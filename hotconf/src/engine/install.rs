@@ -89,7 +89,7 @@ impl<T: HotConf> Driver<T> {
         self.tell(match news {
             News::Rejected(error) => {
                 Board::count(&self.out.board.refused);
-                Event::Rejected(error)
+                return trace::refuse(&self.plan.name, &error.clone(), || self.tell(Event::Rejected(error)));
             }
             News::Down { source, error } => Event::SourceDown(SourceDown { source: name(source), error }),
             News::Up { source } => Event::SourceUp(SourceUp { source: name(source) }),

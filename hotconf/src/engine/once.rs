@@ -8,7 +8,7 @@ use crate::control::{Answer, Asked, First, first};
 use crate::error::{Error, Problem};
 use crate::layer::Stack;
 use crate::load::HotConf;
-use crate::observe::Warning;
+use crate::observe::{Warning, trace};
 use crate::publish::Snapshot;
 use crate::source::{Context, Group, Services, Source, Update};
 use crate::subscribe::blocking::{self, Wait};
@@ -37,7 +37,7 @@ pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Ve
     for (name, update) in names.into_iter().zip(documents) {
         stack.push(name, update.into_docs());
     }
-    let judged = judge::first::<T>(stack, setup.policy);
+    let judged = trace::load(&setup.name, || judge::first::<T>(stack, setup.policy));
     let mut remarks = std::mem::take(&mut *lock(&remarks));
     match judged {
         Ok(candidate) if problems.is_empty() => {

@@ -25,10 +25,25 @@ use std::path::Path;
 /// A document format.
 ///
 /// A variant is there whether or not its feature is on; reading a document whose feature is off is an
-/// error that names the feature.
+/// error that names the feature. Of the bytes, all formats say the same:
+///
+/// | what is found | answer |
+/// |---|---|
+/// | a byte-order mark of UTF-8 | it is no part of the text: line 1, column 1 is what stands behind it |
+/// | lines that end in CR LF | as those that end in LF |
+/// | UTF-16 or UTF-32, with a mark or without | refused by its name: save the file as UTF-8 |
+/// | a byte that is not UTF-8, or NUL | refused, with line and column |
+/// | nothing, or only blanks and comments | an empty table in TOML and YAML; JSON has none, and refuses. [`File`](crate::File) takes a file that is *emptied* later for a loss |
+/// | a second document behind the first | refused: YAML's `---` starts one file, not two |
 ///
 /// ```
-/// use hotconf::Format;
+/// use hotconf::{Format, Update};
+///
+/// let refused = |bytes: &[u8]| Update::parse(Format::Toml, "app", bytes).unwrap_err().to_string();
+/// assert!(Update::parse(Format::Toml, "app", b"\xEF\xBB\xBFa = 1\r\nb = 2\r\n").is_ok());
+/// assert!(Update::parse(Format::Toml, "app", b"").is_ok());
+/// assert!(refused(b"a\0=\x001\0").contains("expected UTF-8, found UTF-16"));
+/// assert!(refused(b"a = 1\nb = \"\xFF\"").contains("2:6"));
 ///
 /// assert_eq!(Format::from_path("shop.TOML"), Some(Format::Toml));
 /// assert_eq!(Format::from_path("conf.d/10-db.yml"), Some(Format::Yaml));

@@ -15,7 +15,9 @@ pub(crate) mod stack;
 mod unknown;
 
 pub use explain::{Candidate, Explanation, Explanations};
-pub(crate) use explain::{add_hides, explain, explain_all, fingerprint, moved_paths, origin_of, rendered};
+pub(crate) use explain::{
+    add_hides, explain, explain_all, fingerprint, is_same, moved_paths, origin_of, rendered,
+};
 pub(crate) use graft::{graft, has_new_restart};
 pub(crate) use merge::{Policy, merge};
 pub(crate) use missing::tell_missing;

@@ -1,6 +1,6 @@
 //! A schema written by hand, and documents for it: what the tests of this stage share.
 
-use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Merge, Schema, Shape, Variant};
+use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Merge, Schema, Secrecy, Shape, Variant};
 use crate::value::{Document, Item, Kind, Layered, Ref, Value};
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub(super) static ROOT: Schema = Schema {
             FieldMeta { shape: Shape::List(&HTTP), merge: Merge::ByKey("timeout"), ..leaf("ups", 5) },
             FieldMeta { merge: Merge::Append, ty: "Vec<u32>", ..leaf("joined", 6) },
             FieldMeta { shape: Shape::Optional(&STORE), ..leaf("store", 7) },
-            FieldMeta { secret: true, ty: "Secret<String>", ..leaf("token", 12) },
+            FieldMeta { secret: Secrecy::Sealed, ty: "Secret<String>", ..leaf("token", 12) },
             FieldMeta { deprecated: Some("use `a`"), ..leaf("old", 13) },
         ],
         names: &[

@@ -8,6 +8,8 @@ use super::nested::Nested;
 use super::patch::Patch;
 use super::{HotConf, panics};
 use crate::error::{Problem, ProblemKind};
+use crate::schema::meta::Shape;
+use crate::secret::probe;
 use crate::value::de::{De, LeafError, Reparse};
 use crate::value::{Item, Ref, Tree};
 use serde::de::DeserializeOwned;
@@ -35,7 +37,10 @@ pub struct Loader<'t> {
 
 /// What holds where no source speaks of a leaf.
 enum Fallback<T> {
+    /// None; a type that can be read from nothing is.
     Required,
+    /// None, and nothing is read.
+    Missing,
     Made(fn() -> T),
     Text(&'static str),
 }
@@ -84,7 +89,7 @@ impl<'t> Loader<'t> {
         i: usize,
         read: for<'a> fn(De<'a>) -> Result<T, LeafError>,
     ) -> Option<T> {
-        self.take(at, i, read, Fallback::Required)
+        self.take(at, i, read, Fallback::Missing)
     }
 
     /// The same with a default.
@@ -170,7 +175,7 @@ impl<'t> Loader<'t> {
         self.decoded += 1;
         let slot = at.slot(i);
         if !slot.is_absent() {
-            match Self::guarded(at, &read, De::new(slot, self.reparse)) {
+            match Self::guarded((at, i), &read, De::new(slot, self.reparse)) {
                 Ok(value) => return Some(value),
                 // Null on a type that knows none: as if nothing had been said.
                 Err(_) if is_unset(slot) => {}
@@ -182,17 +187,19 @@ impl<'t> Loader<'t> {
         }
         let (de, result) = match fallback {
             Fallback::Made(default) => {
-                let result = Self::guarded(at, &|_| Ok(default()), De::new(self.nothing, self.reparse));
+                let result = Self::guarded((at, i), &|_| Ok(default()), De::new(self.nothing, self.reparse));
                 (De::new(self.nothing, self.reparse), result)
             }
             Fallback::Text(text) => {
                 let de = De::text(text, self.reparse);
-                (de, Self::guarded(at, &read, de))
+                (de, Self::guarded((at, i), &read, de))
             }
+            // A function is not asked of nothing, an `Option`'s neither: so it is in serde.
+            Fallback::Missing => (De::new(self.nothing, self.reparse), Err(LeafError::missing())),
             Fallback::Required => {
                 let de = De::new(self.nothing, self.reparse);
                 // Whatever the type says of nothing, a secret for one: there is nothing.
-                (de, Self::guarded(at, &read, de).map_err(|_| LeafError::missing()))
+                (de, Self::guarded((at, i), &read, de).map_err(|_| LeafError::missing()))
             }
         };
         match result {
@@ -207,12 +214,20 @@ impl<'t> Loader<'t> {
     /// Reads a leaf; a panic in code of the user is an error like any other.
     #[inline]
     fn guarded<T>(
-        at: At<'_>,
+        (at, i): (At<'_>, usize),
         read: &impl Fn(De<'_>) -> Result<T, LeafError>,
         de: De<'_>,
     ) -> Result<T, LeafError> {
         if at.schema.foreign {
-            panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked)
+            let before = probe::made();
+            let read = panics::caught(|| read(de)).unwrap_or_else(LeafError::panicked);
+            // What the type makes of this value says more than what it made of samples.
+            if probe::made() != before
+                && let Some(field) = at.field(i)
+            {
+                field.hid();
+            }
+            read
         } else {
             read(de)
         }
@@ -226,7 +241,10 @@ impl<'t> Loader<'t> {
 
     /// The same with a value that holds where no source speaks of it.
     pub fn nested_or<S: Nested>(&mut self, at: At<'_>, i: usize, default: fn() -> S) -> Option<S> {
-        if is_unset(at.slot(i)) { self.made(at, i, default) } else { self.nested(at, i) }
+        // A null is a value of an option, default or not.
+        let null = at.field(i).is_some_and(|field| matches!(field.shape, Shape::Optional(_)));
+        let unsaid = if null { at.slot(i).is_absent() } else { is_unset(at.slot(i)) };
+        if unsaid { self.made(at, i, default) } else { self.nested(at, i) }
     }
 
     /// Brings a section, or a container of sections, to what the new tree says.

@@ -7,7 +7,7 @@ use super::at::At;
 use super::loader::Loader;
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
-use crate::schema::meta::{Body, Fallback, Schema, Shape};
+use crate::schema::meta::{Body, Fallback, FieldMeta, Schema, Shape};
 use crate::value::de::{De, LeafError, excerpted};
 use crate::value::{Item, Kind, Ref};
 
@@ -71,7 +71,7 @@ impl Loader<'_> {
     /// What a field's value is, as it was written; `None` of a secret.
     pub(super) fn found(&self, at: At<'_>, i: usize) -> Option<String> {
         let field = at.field(i)?;
-        if field.secret {
+        if field.is_secret() {
             return None;
         }
         let slot = at.slot(i);
@@ -109,7 +109,7 @@ impl Loader<'_> {
 
 pub(super) fn is_secret(at: At<'_>, i: usize) -> bool {
     // A field that is not known is treated as a secret.
-    at.field(i).is_none_or(|field| field.secret)
+    at.field(i).is_none_or(FieldMeta::is_secret)
 }
 
 fn excerpt(slot: Ref<'_>) -> Option<String> {
@@ -132,7 +132,7 @@ pub(super) fn reveals(message: &str, schema: &'static Schema, at: Ref<'_>) -> bo
     group.fields.iter().enumerate().any(|(i, field)| {
         let slot = at.slot(i + offset);
         match field.shape {
-            Shape::Leaf => field.secret && contains(message, slot),
+            Shape::Leaf => contains(message, slot) && field.is_secret(),
             Shape::Section(inner) | Shape::Optional(inner) => reveals(message, inner, slot),
             Shape::List(inner) => slot.elements().into_iter().any(|at| reveals(message, inner, at)),
             Shape::Map(inner) => slot.entries().into_iter().any(|(_, at)| reveals(message, inner, at)),

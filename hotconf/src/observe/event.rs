@@ -4,8 +4,10 @@ use crate::error::{Error, Problem};
 use crate::layer;
 use crate::origin::Origin;
 use crate::publish::Meta;
-use crate::schema::Moved;
+use crate::schema::index::Role;
 use crate::schema::meta::Shape;
+use crate::schema::{Moved, keys};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -127,7 +129,8 @@ impl Applied {
     /// The leaves that moved, in the order of declaration; of maps and lists of sections, the leaves
     /// inside. Made on each call: nothing is rendered for an event that nobody looks at.
     pub fn changes(&self) -> Vec<FieldChange> {
-        let mut changes = Vec::new();
+        let (mut changes, mut seen) = (Vec::new(), HashSet::new());
+        let retagged = self.retagged();
         for number in self.moved.as_slice() {
             let path = self.after.index.path(*number);
             let field = self.after.index.leaf(*number).and_then(|leaf| leaf.field);
@@ -139,15 +142,38 @@ impl Applied {
                 vec![path.to_owned()]
             };
             for path in paths {
-                changes.push(FieldChange {
-                    old: layer::rendered(&self.before.tree, self.before.schema, &path),
-                    new: layer::rendered(&self.after.tree, self.after.schema, &path),
-                    origin: layer::origin_of(&self.after.tree, self.after.schema, &path),
-                    path,
-                });
+                let (before, after) = (&self.before.tree, &self.after.tree);
+                let old = layer::rendered(before, self.before.schema, &path);
+                let new = layer::rendered(after, self.after.schema, &path);
+                // Variants share paths, a leaf of both may be the same in both, and one of a third is in neither.
+                let inside =
+                    |section: &Vec<String>| keys::split(&path).is_ok_and(|at| at.starts_with(section));
+                if retagged.iter().any(inside) {
+                    let stays = layer::is_same(before, after, self.after.schema, &path);
+                    let nowhere = old.is_none() && new.is_none();
+                    if stays || nowhere || !seen.insert(path.clone()) {
+                        continue;
+                    }
+                }
+                let origin = layer::origin_of(after, self.after.schema, &path);
+                changes.push(FieldChange { path, old, new, origin });
             }
         }
         changes
+    }
+
+    /// The enum sections that became another variant: of these the leaves of all variants moved.
+    fn retagged(&self) -> Vec<Vec<String>> {
+        let index = &self.after.index;
+        let moved = self.moved.as_slice().iter().filter_map(|number| index.leaf(*number));
+        let tags = moved.filter(|leaf| leaf.role == Role::Tag);
+        let sections = tags.filter_map(|leaf| keys::split(&leaf.path).ok());
+        sections
+            .map(|mut keys| {
+                keys.pop();
+                keys
+            })
+            .collect()
     }
 
     /// The paths of [`changes`](Self::changes).
@@ -256,6 +282,11 @@ pub struct Warning {
 }
 
 impl Warning {
+    /// What a source said of itself.
+    pub(crate) fn of_source(source: Arc<str>, message: String) -> Self {
+        Self { path: String::new(), message, origin: Some(Origin::whole(source)) }
+    }
+
     /// The dotted path that it is about; empty where it is about a source or the program.
     pub fn path(&self) -> &str {
         &self.path

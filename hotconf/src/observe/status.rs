@@ -38,7 +38,8 @@ pub struct Status {
     pub pending: Vec<String>,
     /// Every source, in the order of the builder.
     pub sources: Vec<SourceStatus>,
-    /// What the documents in force give cause to warn of.
+    /// What the documents in force give cause to warn of, then what sources have to say of themselves: a watch
+    /// that cannot be set is here for as long as that is so.
     pub warnings: Vec<Warning>,
     /// The newest refusal of what a source still holds: what it brought is not in force, whether or not the
     /// source can be reached meanwhile.
@@ -259,6 +260,11 @@ impl Source {
             _ => (self.state, self.since),
         }
     }
+
+    /// What it says of itself, as its events have it.
+    fn remarks(&self) -> impl Iterator<Item = Warning> {
+        self.activity.remarks.all().into_iter().map(|message| Warning::of_source(self.name.clone(), message))
+    }
 }
 
 impl Board {
@@ -370,7 +376,12 @@ impl Board {
                     splices: of(&s.activity.splices),
                 })
                 .collect(),
-            warnings: state.warnings.clone(),
+            warnings: state
+                .warnings
+                .iter()
+                .cloned()
+                .chain(state.sources.iter().flat_map(Source::remarks))
+                .collect(),
             rejected: state.rejected.clone(),
             counters: Counters {
                 documents: of(&self.documents),

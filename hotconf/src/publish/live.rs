@@ -162,6 +162,7 @@ signed! { i8 i16 i32 i64 }
 optional! { u8 u16 u32 i8 i16 i32 f32 bool char }
 nonzero! {
     num::NonZeroU8: u8, num::NonZeroU16: u16, num::NonZeroU32: u32, num::NonZeroU64: u64, num::NonZeroUsize: usize,
+    num::NonZeroI8: i8, num::NonZeroI16: i16, num::NonZeroI32: i32, num::NonZeroI64: i64, num::NonZeroIsize: isize,
 }
 
 impl LiveValue for isize {
@@ -265,6 +266,11 @@ mod tests {
         round_trip([None, Some('x')]);
         round_trip([None, Some(-1.5f32)]);
         round_trip([None, num::NonZeroU64::new(7), num::NonZeroU64::new(u64::MAX)]);
+        round_trip([None, num::NonZeroI8::new(-1), num::NonZeroI8::new(i8::MIN)]);
+        round_trip([None, num::NonZeroI64::new(i64::MIN), num::NonZeroI64::new(-1)]);
+        round_trip([num::NonZeroI16::MIN, num::NonZeroI16::MAX]);
+        round_trip([num::NonZeroI32::MIN, num::NonZeroI32::MAX]);
+        round_trip([num::NonZeroIsize::MIN, num::NonZeroIsize::MAX]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One version of every field, with where each value came from.
 
-use crate::error::Error;
+use crate::error::{Error, Problem, ProblemKind};
 use crate::layer::{self, Explanations, Stack};
 use crate::origin::Origin;
 use crate::schema::meta::Schema;
@@ -59,6 +59,11 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
+    /// Whether the value came from the program: no tree and no layer speaks of it.
+    fn is_fixed(&self) -> bool {
+        self.tree.root().is_absent()
+    }
+
     /// The paths of the leaves that wait for a restart.
     fn waiting_paths(&self) -> Vec<&str> {
         self.waiting.iter().map(|number| self.index.path(*number)).collect()
@@ -99,8 +104,16 @@ impl<T> Snapshot<T> {
     ///
     /// Compare it over a fleet. It is made from the values as written, in a canonical order, so a
     /// comment, an order or a file moved changes nothing; `"5s"` and `"5000ms"` differ.
+    ///
+    /// A default that is written out counts as the default where it is a literal, `None`, or an empty
+    /// list or map. What an expression, a type's `Default` or a section's default as a whole gives is not
+    /// known as text: written out, it has another fingerprint. Empty of [`Hot::fixed`](crate::Hot::fixed),
+    /// whose content is not known as text either.
     pub fn fingerprint(&self) -> &str {
         let meta = &self.0.meta;
+        if meta.is_fixed() {
+            return "";
+        }
         meta.fingerprint.get_or_init(|| layer::fingerprint(&meta.tree, meta.schema))
     }
 
@@ -155,8 +168,13 @@ impl<T> Snapshot<T> {
     ///
     /// # Errors
     ///
-    /// A path that leads nowhere, with the nearest that does.
+    /// A path that leads nowhere, with the nearest that does; any path of a fixed value, which has no layers.
     pub fn explain_path(&self, path: &str) -> Result<Explanations, Error> {
+        if self.0.meta.is_fixed() {
+            let message = "a fixed value came from no source: there is nothing to explain";
+            let problem = Problem::new(ProblemKind::Usage, path, message);
+            return Err(Error::problems_in("this call", vec![problem]));
+        }
         layer::explain(&self.0.meta.stack, self.0.meta.schema, path)
             .map(|explained| explained.with_waiting(&self.0.meta.waiting_paths()))
             .map_err(|problem| Error::problems_in("this call", vec![problem]))
@@ -164,8 +182,11 @@ impl<T> Snapshot<T> {
 
     /// Every field with its value and its origin, to print: what the layers say, so that a field that
     /// waits for a restart shows its new value and says so. Of a view's snapshot, the whole
-    /// configuration's.
+    /// configuration's; of a fixed value, nothing.
     pub fn explain(&self) -> Explanations {
+        if self.0.meta.is_fixed() {
+            return Explanations::default();
+        }
         layer::explain_all(&self.0.meta.stack, self.0.meta.schema).with_waiting(&self.0.meta.waiting_paths())
     }
 }

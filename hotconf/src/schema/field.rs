@@ -6,6 +6,7 @@
 
 use super::index::join;
 use super::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape};
+use std::fmt;
 
 /// The fields of a configuration type, in the order of declaration.
 ///
@@ -25,7 +26,7 @@ use super::meta::{Body, Fallback, FieldMeta, Form, Group, Merge, Schema, Shape};
 /// assert_eq!(retries.default(), Some("3"));
 /// assert_eq!(retries.range(), Some("1..=10"));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Fields {
     name: &'static str,
     doc: &'static str,
@@ -67,6 +68,8 @@ pub struct FieldInfo {
     restart: bool,
     /// It belongs to a variant that is not its enum's first.
     dormant: bool,
+    /// It is in a section that has a default as a whole.
+    whole: bool,
     form: Form,
     secret: bool,
     deprecated: Option<&'static str>,
@@ -82,6 +85,7 @@ pub struct FieldInfo {
 struct Around {
     restart: bool,
     dormant: bool,
+    whole: bool,
 }
 
 /// What stands at a field's path.
@@ -155,6 +159,8 @@ impl Fields {
                 let mut info = FieldInfo::new(join(path, tag), schema.name, schema.doc, FieldKind::Tag);
                 info.restart = around.restart;
                 info.dormant = around.dormant;
+                info.whole = around.whole;
+                info.default = around.whole.then_some(WHOLE);
                 info.values = variants.iter().map(|variant| variant.name).collect();
                 self.fields.push(info);
                 for (index, variant) in variants.iter().enumerate() {
@@ -171,7 +177,7 @@ impl Fields {
             let around = Around { restart: around.restart || field.restart, ..around };
             let (kind, below, schema) = match field.shape {
                 Shape::Section(schema) => {
-                    self.section(&path, schema, around);
+                    self.section(&path, schema, around.within(field));
                     continue;
                 }
                 Shape::Leaf => (FieldKind::Value, None, None),
@@ -183,11 +189,35 @@ impl Fields {
             let aliases = aliases.map(|(name, ..)| *name).collect();
             self.fields.push(FieldInfo::declared(path, field, kind, aliases, variant, around));
             if let (Some(below), Some(schema)) = (below, schema) {
-                self.section(&below, schema, around);
+                self.section(&below, schema, around.within(field));
             }
         }
     }
 }
+
+impl fmt::Debug for Fields {
+    /// Without the schema as it was declared, which has the defaults of secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, doc, fields, schema: _ } = self;
+        let mut shown = f.debug_struct("Fields");
+        shown.field("name", name).field("doc", doc).field("fields", fields).finish()
+    }
+}
+
+impl Around {
+    /// What the fields in the section, or the sections, of `field` have from around them.
+    fn within(self, field: &FieldMeta) -> Self {
+        let whole = match field.shape {
+            // An element is there because a source, or the list's default, gives all of it.
+            Shape::List(_) | Shape::Map(_) => false,
+            _ => self.whole || field.is_defaulted_whole(),
+        };
+        Self { whole, ..self }
+    }
+}
+
+/// What holds of a field in a section that has a default as a whole.
+const WHOLE: &str = "default";
 
 impl<'f> IntoIterator for &'f Fields {
     type Item = &'f FieldInfo;
@@ -210,6 +240,7 @@ impl FieldInfo {
             range: None,
             restart: false,
             dormant: false,
+            whole: false,
             form: Form::Unknown,
             secret: false,
             deprecated: None,
@@ -230,9 +261,12 @@ impl FieldInfo {
         around: Around,
     ) -> Self {
         let (default, literal) = match field.default {
+            _ if around.whole => (Some(WHOLE), false),
             Fallback::Required => (None, false),
             // A secret's default is the author's, and still nobody's business.
-            Fallback::Shown(_) if field.secret => (Some("<secret>"), false),
+            Fallback::Shown(_) | Fallback::Implicit(_) if field.shown_default().is_none() => {
+                (Some("<secret>"), false)
+            }
             Fallback::Shown(text) => (Some(text), true),
             Fallback::Implicit(word) => (Some(word), false),
         };
@@ -242,8 +276,9 @@ impl FieldInfo {
             range: field.range,
             restart: around.restart,
             dormant: around.dormant,
+            whole: around.whole,
             form: field.form,
-            secret: field.secret,
+            secret: field.is_secret(),
             deprecated: field.deprecated,
             merge: match field.merge {
                 Merge::Replace => None,
@@ -278,6 +313,8 @@ impl FieldInfo {
     }
 
     /// What holds where no source speaks of it: a literal as it was written, or a word such as `none`.
+    ///
+    /// The word is `default` where the type, or a section around the field, has a default as a whole.
     pub fn default(&self) -> Option<&str> {
         self.default
     }
@@ -293,6 +330,9 @@ impl FieldInfo {
     }
 
     /// Whether a source has to give it.
+    ///
+    /// A field of a section that has a default as a whole has to be given by none; once a source speaks of
+    /// the section, what counts is the field's own default, and a field without one is asked for.
     pub fn is_required(&self) -> bool {
         self.default.is_none()
     }
@@ -304,6 +344,10 @@ impl FieldInfo {
 
     pub(super) fn is_dormant(&self) -> bool {
         self.dormant
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     pub(super) fn form(&self) -> Form {

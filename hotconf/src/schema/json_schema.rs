@@ -106,7 +106,7 @@ fn fields(object: &mut Object, group: &'static Group, tag: Option<(&str, &str)>)
 /// Whether a document without the field cannot be loaded.
 fn must_be_given(field: &FieldMeta) -> bool {
     match (field.shape, field.default) {
-        (Shape::Leaf, Fallback::Required) => !field.optional,
+        (Shape::Leaf, Fallback::Required) => true,
         (Shape::Section(inner), Fallback::Required) => match &inner.body {
             Body::Struct(group) => group.fields.iter().any(must_be_given),
             Body::Enum { .. } => true,
@@ -134,7 +134,7 @@ fn property(field: &'static FieldMeta) -> Object {
     if field.deprecated.is_some() {
         object.put("deprecated", "true");
     }
-    if field.secret {
+    if field.is_secret() {
         object.put("writeOnly", "true");
     }
     object
@@ -164,7 +164,7 @@ fn leaf(object: &mut Object, field: &FieldMeta) {
         let null = if field.optional { format!("[{}, \"null\"]", quoted(ty)) } else { quoted(ty) };
         object.put("type", null);
     }
-    if let (Fallback::Shown(text), false) = (field.default, field.secret) {
+    if let (Fallback::Shown(text), false) = (field.default, field.is_secret()) {
         object.put("default", if scalar == Plain::Text { quoted(text) } else { text.to_owned() });
     }
     if let (Some((low, high)), Plain::Integer | Plain::Number) =

@@ -4,6 +4,8 @@
 //! leaf, a list or a map takes one number; a section as many as its leaves; an optional section one
 //! for its presence and then its leaves; an enum one for its tag and then all variants' leaves.
 
+pub(crate) use super::secrecy::Secrecy;
+
 /// A struct or an internally tagged enum.
 #[derive(Debug)]
 pub struct Schema {
@@ -63,7 +65,6 @@ pub struct Variant {
 
 /// One field.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the declaration, and independent")]
 pub struct FieldMeta {
     /// The key, after `rename` and `rename_all`.
     pub name: &'static str,
@@ -85,8 +86,8 @@ pub struct FieldMeta {
     pub range: Option<&'static str>,
     /// Applies on restart only.
     pub restart: bool,
-    /// The type is a `Secret`: the value is shown nowhere.
-    pub secret: bool,
+    /// Whether the value is shown nowhere; asked by `is_secret`.
+    pub secret: Secrecy,
     /// Why it should not be used any more.
     pub deprecated: Option<&'static str>,
     /// How lists of several layers are put together.
@@ -134,7 +135,8 @@ pub enum Fallback {
     Required,
     /// A value that can be shown, as it was written: `5s`, `3`, `0.0.0.0:8080`.
     Shown(&'static str),
-    /// `None`, an empty container, or the type's own `Default`: shown as `none`, `empty`, `default`.
+    /// `None`, an empty container, or what the type's own `Default` or that of the type around it says:
+    /// shown as `none`, `empty`, `default`; or an expression, shown as it was written.
     Implicit(&'static str),
 }
 
@@ -336,8 +338,18 @@ impl FieldMeta {
     }
 
     /// A field that holds sections.
+    ///
+    /// # Panics
+    /// When a field below a list or a map names a variable of its own: there are many of that field.
     #[must_use]
+    #[track_caller] // so that the error, at compile time, is found at the user's field
     pub const fn section(name: &'static str, doc: &'static str, ty: &'static str, shape: Shape) -> Self {
+        if let Shape::List(inner) | Shape::Map(inner) = shape {
+            assert!(
+                !inner.names_variable(),
+                "`env` below a list or a map: one variable cannot mean a field of each of its sections"
+            );
+        }
         let default = match shape {
             Shape::Leaf | Shape::Section(_) => Fallback::Required,
             Shape::Optional(_) => Fallback::Implicit("none"),
@@ -354,7 +366,7 @@ impl FieldMeta {
             default,
             range: None,
             restart: false,
-            secret: false,
+            secret: Secrecy::Open,
             deprecated: None,
             merge: Merge::Replace,
             env: None,
@@ -414,7 +426,14 @@ impl FieldMeta {
     /// Shown nowhere.
     #[must_use]
     pub const fn secret(mut self) -> Self {
-        self.secret = true;
+        self.secret = Secrecy::Sealed;
+        self
+    }
+
+    /// Shown nowhere, if the type says so when it is asked.
+    #[must_use]
+    pub const fn asked(mut self, hides: fn(bool) -> bool) -> Self {
+        self.secret = Secrecy::Asked(hides);
         self
     }
 

@@ -2,7 +2,8 @@
 //!
 //! [`meta`] is what the derive writes as constants; [`section`] is what a type and a field must offer;
 //! [`field`] is what users see of a type; [`tokens`] are the compile-checked names of fields; [`index`]
-//! finds leaves by number and by path; [`render`] writes the table of fields as documents. Nothing here loads or compares: that is to the right.
+//! finds leaves by number and by path; [`unsaid`] is what a field makes of silence; [`render`] writes the
+//! table of fields as documents. Nothing here loads or compares: that is to the right.
 
 pub(crate) mod field;
 pub(crate) mod index;
@@ -12,8 +13,11 @@ pub(crate) mod meta;
 mod moved;
 pub(crate) mod nearest;
 mod render;
+mod secrecy;
 pub(crate) mod section;
 pub(crate) mod tokens;
+mod unsaid;
+mod variable;
 mod walk;
 
 pub(crate) use walk::Spot;

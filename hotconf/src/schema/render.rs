@@ -44,7 +44,7 @@ impl Fields {
     ///
     /// Prose follows `# `, a setting one `#` directly: without those it is a valid document that says what
     /// holds anyway. Two `##` stand before what has to be filled in and before what belongs to another
-    /// variant than the first. A list shows one element, a map one entry, called `name`.
+    /// variant than the first, or to a section whose default as a whole its mention would replace. A list shows one element, a map one entry, called `name`.
     ///
     /// ```
     /// use hotconf::HotConf;
@@ -64,7 +64,8 @@ impl Fields {
             let _ = writeln!(text, "{}", comment(line));
         }
         for (table, fields) in self.tables() {
-            let asleep = self.is_asleep(table) || fields.iter().all(|field| field.is_dormant());
+            let asleep =
+                self.is_asleep(table) || fields.iter().all(|field| field.is_dormant() || field.is_whole());
             if !table.is_empty() {
                 let blank = if text.is_empty() { "" } else { "\n" };
                 let _ = writeln!(text, "{blank}{}{}", marks(asleep), self.header(table));

@@ -1,5 +1,6 @@
 //! What sources have done and how they stand: written by a source, read by `status()`.
 
+use super::Remarks;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -16,6 +17,8 @@ pub(crate) struct Activity {
     pub(crate) polling: AtomicBool,
     /// It may be absent: a start goes on without it. Known from its first call on.
     pub(crate) optional: AtomicBool,
+    /// What it has to say of itself.
+    pub(crate) remarks: Remarks,
     /// When the source was last looked at.
     checked: Mutex<Option<Instant>>,
     /// How a remote source stands, as its own loop knows it.

@@ -10,6 +10,7 @@ use crate::schema::nearest::did_you_mean;
 use crate::value::Document;
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::fmt;
 use std::sync::Arc;
 
 /// Settings from `--set path=value` and `--set=path=value` arguments; all others are left alone.
@@ -30,7 +31,7 @@ use std::sync::Arc;
 /// assert_eq!(shop.retries, 5);
 /// # Ok::<(), hotconf::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a source does nothing until it is given to a builder"]
 pub struct Args {
     args: Vec<OsString>,
@@ -45,6 +46,23 @@ impl Args {
     /// These arguments, without the program's name.
     pub fn new<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Self {
         Self { args: args.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl fmt::Debug for Args {
+    /// Names the settings; no value is shown, nor any other argument.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut args = self.args.iter().take_while(|arg| *arg != "--");
+        let mut names = Vec::new();
+        while let Some(arg) = args.next() {
+            let setting = match arg.to_str() {
+                Some("--set") => args.next().and_then(|arg| arg.to_str()),
+                Some(arg) => arg.strip_prefix("--set="),
+                None => None,
+            };
+            names.extend(setting.and_then(|setting| setting.split_once('=')).map(|(path, _)| path.trim()));
+        }
+        f.debug_struct("Args").field("settings", &names).finish()
     }
 }
 
@@ -78,11 +96,11 @@ fn document(schema: &'static Schema, above: &[String], args: &[OsString]) -> Doc
             Some("--set") => match args.next().map(|arg| arg.to_str()) {
                 Some(Some(setting)) => setting,
                 Some(None) => {
-                    problems.push(refuse("--set", "", "is not valid UTF-8"));
+                    problems.push(refuse("--set", SOURCE, "", "is not valid UTF-8"));
                     continue;
                 }
                 None => {
-                    problems.push(refuse("--set", "", "expected `path=value` after it"));
+                    problems.push(refuse("--set", SOURCE, "", "expected `path=value` after it"));
                     break;
                 }
             },
@@ -91,14 +109,14 @@ fn document(schema: &'static Schema, above: &[String], args: &[OsString]) -> Doc
                 None => continue,
             },
             None if arg.to_string_lossy().starts_with("--set=") => {
-                problems.push(refuse("--set", "", "is not valid UTF-8"));
+                problems.push(refuse("--set", SOURCE, "", "is not valid UTF-8"));
                 continue;
             }
             None => continue,
         };
         let Some((path, value)) = setting.split_once('=') else {
             // Not shown: without the sign it may be anything, a password too.
-            problems.push(refuse("--set", "", "expected `path=value`, found no `=`"));
+            problems.push(refuse("--set", SOURCE, "", "expected `path=value`, found no `=`"));
             continue;
         };
         let path = path.trim();
@@ -119,7 +137,7 @@ pub(super) fn set(
     path: &str,
     value: &str,
 ) -> Result<(), Problem> {
-    let problem = |message: String| refuse(argument, path, message);
+    let problem = |message: String| refuse(argument, source, path, message);
     let steps = keys::split(path).map_err(|reason| problem(format!("not a path: {reason}")))?;
     let Some(inner) = steps.strip_prefix(above) else {
         // Outside of the part that is taken.
@@ -140,7 +158,7 @@ pub(super) fn set(
     texts.put(&steps, field, spot.inside, value, origin)
 }
 
-fn refuse(argument: &str, path: &str, message: impl Into<String>) -> Problem {
+pub(super) fn refuse(argument: &str, source: &str, path: &str, message: impl Into<String>) -> Problem {
     Problem::new(ProblemKind::Unknown, path, message)
-        .at(Origin::named(SOURCE, format!("argument {argument}")))
+        .at(Origin::named(source, format!("argument {argument}")))
 }

@@ -1,11 +1,12 @@
 //! The bridge from a `clap` command line: only what was typed counts.
 
-use super::args::set;
+use super::args::{refuse, set};
 use super::text::Texts;
 use super::{BoxFuture, Context, Source, SourceError, Update};
 use crate::schema::meta::Form;
 use ::clap::parser::ValueSource;
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 /// Settings from a parsed `clap` command line.
@@ -34,11 +35,11 @@ use std::sync::Arc;
 /// assert_eq!(shop.retries, 3);
 /// # Ok::<(), hotconf::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a source does nothing until it is given to a builder"]
 pub struct Clap {
-    /// Id and the texts that were typed.
-    typed: Vec<(String, Vec<String>)>,
+    /// Id and the texts that were typed; `None` where one of them is not UTF-8.
+    typed: Vec<(String, Option<Vec<String>>)>,
     maps: Vec<(String, String)>,
 }
 
@@ -53,13 +54,13 @@ impl Clap {
             }
             // A group has no raw values of its own: its members speak for themselves.
             let Ok(Some(raw)) = matches.try_get_raw(id) else { continue };
-            let mut texts: Vec<String> = raw.map(|text| text.to_string_lossy().into_owned()).collect();
+            let mut texts: Option<Vec<String>> = raw.map(|text| text.to_str().map(str::to_owned)).collect();
             if let Ok(Some(flag)) = matches.try_get_one::<bool>(id) {
-                texts = vec![flag.to_string()];
+                texts = Some(vec![flag.to_string()]);
             } else if let Ok(Some(count)) = matches.try_get_one::<u8>(id)
-                && texts.is_empty()
+                && texts.as_ref().is_some_and(Vec::is_empty)
             {
-                texts = vec![count.to_string()];
+                texts = Some(vec![count.to_string()]);
             }
             typed.push((id.to_owned(), texts));
         }
@@ -73,9 +74,17 @@ impl Clap {
     }
 }
 
+impl fmt::Debug for Clap {
+    /// Names the arguments; what was typed is not shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids: Vec<_> = self.typed.iter().map(|(id, _)| id).collect();
+        f.debug_struct("Clap").field("typed", &ids).field("maps", &self.maps).finish()
+    }
+}
+
 impl Source for Clap {
     fn describe(&self) -> Cow<'_, str> {
-        Cow::Borrowed("command line")
+        Cow::Borrowed(SOURCE)
     }
 
     fn next<'a>(&'a mut self, cx: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
@@ -92,6 +101,11 @@ impl Source for Clap {
                         continue;
                     }
                 }
+                let argument = format!("--{id}");
+                let Some(values) = values else {
+                    problems.push(refuse(&argument, SOURCE, path, "is not valid UTF-8"));
+                    continue;
+                };
                 let is_list = || {
                     let keys = crate::schema::keys::split(path).unwrap_or_default();
                     let keys = keys.strip_prefix(cx.above()).unwrap_or_default();
@@ -104,14 +118,12 @@ impl Source for Clap {
                     [one] => one.clone(),
                     many => list(many),
                 };
-                let argument = format!("--{id}");
-                if let Err(problem) =
-                    set(&mut texts, cx.schema, cx.above(), &argument, "command line", path, &value)
+                if let Err(problem) = set(&mut texts, cx.schema, cx.above(), &argument, SOURCE, path, &value)
                 {
                     problems.push(problem);
                 }
             }
-            let doc = texts.into_document("command line").with_problems(problems);
+            let doc = texts.into_document(SOURCE).with_problems(problems);
             Ok(Update::documents(vec![Arc::new(doc)]))
         })
     }
@@ -121,11 +133,23 @@ impl Source for Clap {
     }
 }
 
+const SOURCE: &str = "command line";
+
 /// Several texts as one TOML list of strings.
 fn list(texts: &[String]) -> String {
-    let quoted: Vec<String> = texts
-        .iter()
-        .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")))
-        .collect();
+    let quoted: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
     format!("[{}]", quoted.join(", "))
+}
+
+/// A TOML string, in which no control character may stand as it is.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted += &format!("\\u{:04X}", u32::from(c)),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
 }

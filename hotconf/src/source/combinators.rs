@@ -1,6 +1,8 @@
 //! What every source can be turned into: optional, a part of itself, mounted below a key.
 
-use super::{BoxFuture, Content, Context, Cursor, Source, SourceError, SourceErrorKind, Update, Verdict};
+use super::{
+    BoxFuture, Content, Context, Cursor, Matter, Source, SourceError, SourceErrorKind, Update, Verdict,
+};
 use crate::error::{Problem, ProblemKind};
 use crate::schema::keys;
 use crate::schema::meta::Schema;
@@ -159,13 +161,15 @@ impl<S: Source> Source for At<S> {
                 }
                 // Variables and arguments that say nothing of a part are the rule.
                 let texts = docs.iter().any(|doc| !doc.doc.text().is_empty());
-                if texts && !cx.is_optional() && !update.optional && !docs.iter().any(Layered::says) {
-                    cx.warn(format!(
+                let lacks = texts && !cx.is_optional() && !update.optional && !docs.iter().any(Layered::says);
+                let remark = lacks.then(|| {
+                    format!(
                         "`{}` is not in it, so all that is taken from it is nothing; \
                          say `.optional()` if it may be missing",
                         self.path
-                    ));
-                }
+                    )
+                });
+                cx.warn_of(Matter::Part, remark.into_iter().collect());
             }
             Ok(update)
         })

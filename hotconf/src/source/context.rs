@@ -2,7 +2,7 @@
 
 use super::activity::Activity;
 use super::services::Services;
-use super::{BoxFuture, SourceError, SourceErrorKind, Update};
+use super::{BoxFuture, Matter, SourceError, SourceErrorKind, Update};
 use crate::format::{Format, Limits};
 use crate::value::Document;
 use std::sync::atomic::Ordering;
@@ -257,8 +257,19 @@ impl Context {
     }
 
     /// Says something that the user should know and that stops nothing. The same text is told once.
+    /// The newest stay in [`Status::warnings`](crate::Status::warnings).
     pub fn warn(&self, message: impl Into<String>) {
-        (self.warnings)(message.into());
+        let message = message.into();
+        self.activity.remarks.add(message.clone());
+        (self.warnings)(message);
+    }
+
+    /// [`warn`](Self::warn) of a matter that may heal: says all there is to say of it now.
+    pub(crate) fn warn_of(&self, matter: Matter, messages: Vec<String>) {
+        self.activity.remarks.set(matter, messages.clone());
+        for message in messages {
+            (self.warnings)(message);
+        }
     }
 
     /// Says that this source is about to bring a change, so that it comes in one version with what

@@ -7,6 +7,7 @@
 mod activity;
 mod context;
 mod error;
+mod remarks;
 mod services;
 mod update;
 
@@ -32,6 +33,7 @@ pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};
 pub use inline::{Inline, InlineHandle};
+pub(crate) use remarks::{Matter, Remarks};
 pub(crate) use services::{Hint, Inbox, Services, WatchFailure, Watching};
 pub(crate) use update::Content;
 pub use update::{Cursor, Update, Verdict};

@@ -40,7 +40,7 @@ impl Texts {
                 _ => true,
             });
         let node = if whole {
-            let secret = field.is_some_and(|field| field.secret);
+            let secret = field.is_some_and(FieldMeta::is_secret);
             let (doc, node) = toml_value(text, path, &origin, secret)?;
             Node::Value(doc, node, origin)
         } else {

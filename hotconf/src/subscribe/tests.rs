@@ -595,24 +595,3 @@ fn dropping_a_watch_or_a_subscription_leaves_nothing_behind() {
     let _watch = world.registry.watch(&world.core, Leaf(0));
     assert_eq!(Arc::strong_count(&world.registry), before, "a watch keeps nothing alive");
 }
-
-/// Prints; never a timed test.
-#[test]
-#[ignore = "prints a measurement, for optimised builds"]
-fn measure_telling_one_of_many() {
-    for many in [1_000_u32, 100_000] {
-        let world = World::new(many);
-        let watches: Vec<_> = (0..many).map(|n| world.registry.watch(&world.core, Leaf(n))).collect();
-        let mut spent = Duration::ZERO;
-        for n in 0..200_u64 {
-            let old = snapshot_for_test(Vec::new(), n * 2 + 2);
-            let new = snapshot_for_test(Vec::new(), n * 2 + 3);
-            let at = u32::try_from(n).expect("small") * 4;
-            let now = Instant::now();
-            world.registry.tell(&old, &new, &[at]);
-            spent += now.elapsed();
-        }
-        println!("1 of {many} watches: {:?} each", spent / 200);
-        drop(watches);
-    }
-}

@@ -127,6 +127,30 @@ fn of_a_clap_command_line_only_what_was_typed_counts() {
     assert_eq!(one.hosts, ["a", "b"], "a list of one that was typed is a list");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_clap_took_beyond_utf8_is_refused_and_not_mangled() {
+    use std::os::unix::ffi::OsStringExt;
+    let path = clap::value_parser!(std::path::PathBuf);
+    let command = Command::new("app").arg(Arg::new("name").long("name").value_parser(path));
+    let name = std::ffi::OsString::from_vec(b"/\xff".to_vec());
+    let matches = command.get_matches_from(["app".into(), "--name".into(), name]);
+    let error = Hot::<App>::builder().source(base()).source(Clap::new(&matches)).read().unwrap_err();
+    let told = format!("{error:?}");
+    assert!(told.contains("--name") && told.contains("not valid UTF-8"), "{told}");
+    assert!(!told.contains('\u{fffd}'), "{told}");
+}
+
+#[test]
+fn several_values_from_clap_keep_their_control_characters() {
+    let given = ["a\rb", "c\nd", "\u{7f}\t\u{1}", "q\"\\"];
+    let typed = given.iter().flat_map(|value| ["--host", value]);
+    let matches = command().get_matches_from(std::iter::once("app").chain(typed));
+    let app = Hot::<App>::builder().source(base()).source(Clap::new(&matches)).read();
+    let app = app.unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(app.hosts[app.hosts.len() - 4..], given);
+}
+
 fn env(vars: &[(&str, &str)]) -> Result<Loaded<App>, Error> {
     Hot::<App>::builder().source(base()).source(Env::from_iter("A", vars.iter().copied())).read()
 }

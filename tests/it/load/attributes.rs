@@ -57,3 +57,26 @@ fn serdes_attributes_mean_what_they_mean_there() {
     let bad = refusal::<Serde>("HEX = 'zz'\nIP = 'x'");
     assert_eq!(bad.problems().len(), 2, "{bad:?}");
 }
+
+fn tenfold<'de, D: Deserializer<'de>>(source: D) -> Result<Option<u32>, D::Error> {
+    Option::<u32>::deserialize(source).map(|n| n.map(|n| n * 10))
+}
+
+#[derive(Clone, Debug, PartialEq, HotConf, Deserialize)]
+struct Tenfold {
+    #[serde(deserialize_with = "tenfold")]
+    needed: Option<u32>,
+    #[serde(deserialize_with = "tenfold", default)]
+    optional: Option<u32>,
+}
+
+#[test]
+fn an_option_that_a_function_reads_is_required_unless_it_has_a_default() {
+    let both: Tenfold = toml("needed = 1");
+    assert_eq!(both, Tenfold { needed: Some(10), optional: None });
+    let missing = refusal::<Tenfold>("optional = 1");
+    assert!(missing.problems()[0].to_string().contains("needed"), "{missing:?}");
+    assert!(serde_json::from_str::<Tenfold>(r#"{ "optional": 1 }"#).is_err(), "as in serde");
+    let null: Tenfold = serde_json::from_str(r#"{ "needed": null }"#).unwrap();
+    assert_eq!(null.needed, None);
+}

@@ -7,7 +7,7 @@ mod isolated;
 mod last_good;
 mod off;
 mod reads;
-mod secret;
+pub(crate) mod secret;
 mod told;
 mod valid;
 mod whole;

@@ -39,6 +39,21 @@ fn rsync_is_followed() {
 }
 
 #[test]
+fn what_rsync_does_is_followed() {
+    saved_by(|_, path, text| {
+        let beside = path.with_file_name(".app.toml.q1w2e3");
+        let mut file = fs::File::options().write(true).create_new(true).open(&beside).expect("a file");
+        for chunk in text.as_bytes().chunks(text.len().div_ceil(3)) {
+            file.write_all(chunk).expect("a write");
+        }
+        drop(file);
+        fs::set_permissions(&beside, fs::Permissions::from_mode(0o644)).expect("a mode");
+        fs::rename(beside, path).expect("a rename");
+        true
+    });
+}
+
+#[test]
 fn install_is_followed() {
     saved_by(|dir, _, text| {
         std::fs::write(dir.join("new.toml"), text).expect("a write");
@@ -75,6 +90,21 @@ fn git_checkout_is_followed() {
         }
     }
     in_force(&config, &mut events, 4);
+}
+
+#[test]
+fn what_git_checkout_does_is_followed() {
+    saved_by(|dir, path, text| {
+        fs::create_dir_all(dir.join(".git")).expect("a directory");
+        let index = dir.join(".git/index.lock");
+        fs::write(&index, "DIRC").expect("a lock");
+        fs::remove_file(path).expect("removed");
+        let mut file = fs::File::options().write(true).create_new(true).open(path).expect("a file");
+        file.write_all(text.as_bytes()).expect("a write");
+        drop(file);
+        fs::rename(index, dir.join(".git/index")).expect("unlocked");
+        true
+    });
 }
 
 #[test]

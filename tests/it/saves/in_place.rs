@@ -41,6 +41,19 @@ fn rsync_in_place_is_followed() {
     });
 }
 
+/// It writes over what is there, and cuts off what is left of it at the end.
+#[test]
+fn what_rsync_does_in_place_is_followed() {
+    saved_by(|_, path, text| {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).expect("opened");
+        for chunk in text.as_bytes().chunks(text.len().div_ceil(3)) {
+            file.write_all(chunk).expect("a write");
+        }
+        file.set_len(text.len().try_into().expect("it is short")).expect("cut");
+        true
+    });
+}
+
 #[test]
 fn truncating_and_appending_is_one_change() {
     saved_by(|_, path, text| {

@@ -42,6 +42,7 @@ fn a_file_that_is_mounted_alone_is_followed_in_place_and_is_warned_of() {
         let warned =
             || heard.lock().expect("no panic").iter().any(|e| e.contains("mounted as a single file"));
         until("it is warned of", warned);
+        assert!(config.status().warnings[0].message().contains("mounted as a single file"));
         for n in 2..4 {
             std::fs::write(&outside, pair(n)).expect("a write");
             in_force(&config, &mut events, n);

@@ -6,4 +6,10 @@ struct Http {
     retries: u32,
 }
 
+#[derive(Clone, HotConf)]
+#[serde(rename_all_fields = "kebab-case")]
+struct NoEnum {
+    max_size: u8,
+}
+
 fn main() {}

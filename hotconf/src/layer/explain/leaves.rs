@@ -4,7 +4,7 @@ use super::render::scalar;
 use crate::layer::merge::{NO_VARIANT, Opened, Voice};
 use crate::origin::Origin;
 use crate::schema::keys;
-use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Schema, Shape};
+use crate::schema::meta::{Body, Fallback, FieldMeta, Form, Group, Schema, Shape};
 use crate::value::{Document, Item, Kind, Ref, Tree};
 
 /// One step from a section towards a leaf.
@@ -76,6 +76,7 @@ impl<'t> Walk<'t, '_> {
     }
 
     fn field(&mut self, field: &'static FieldMeta, value: Ref<'t>) {
+        let value = said(field, value);
         let absent = value.is_absent();
         match (field.shape, value.item) {
             (Shape::Section(inner) | Shape::Optional(inner), Item::Section { .. }) => {
@@ -106,6 +107,14 @@ impl<'t> Walk<'t, '_> {
     }
 }
 
+/// What is said of a field: a null that is no value of it took back what was said.
+fn said<'t>(field: &FieldMeta, value: Ref<'t>) -> Ref<'t> {
+    match value.kind() {
+        Some(Kind::Null) if !field.takes_null() => value.tree.at(Item::Absent),
+        _ => value,
+    }
+}
+
 /// What one document says of a setting.
 pub(super) struct Said<'d> {
     pub(super) doc: &'d Document,
@@ -116,7 +125,14 @@ pub(super) struct Said<'d> {
     pub(super) alias: Option<&'d str>,
 }
 
-/// What every document says of the setting that `steps` lead to, topmost first.
+impl Said<'_> {
+    /// Whether it takes back what lower documents say.
+    pub(super) fn is_null(&self) -> bool {
+        self.doc.kind(self.node) == Kind::Null
+    }
+}
+
+/// What every document says of the setting that `steps` lead to, topmost first; a null on the way, too.
 pub(super) fn said_by<'d>(opened: &'d Opened, steps: &[Step<'_>]) -> Vec<Said<'d>> {
     opened.roots.iter().rev().filter_map(|&root| descend(opened, root, steps)).collect()
 }
@@ -125,8 +141,13 @@ fn descend<'d>(opened: &'d Opened, root: Voice, steps: &[Step<'_>]) -> Option<Sa
     let (mut at, mut alias) = (root, None);
     for step in steps {
         let doc = &opened.docs[usize::from(at.doc)];
-        if doc.kind(at.node) != Kind::Table {
-            return None;
+        match doc.kind(at.node) {
+            Kind::Table => {}
+            Kind::Null => {
+                alias = None;
+                break;
+            }
+            _ => return None,
         }
         let (key, node) = match *step {
             Step::Field(group, index) => {
@@ -171,36 +192,65 @@ pub(super) fn indexed(path: &[String]) -> Vec<String> {
     keys
 }
 
-/// What stands at a path of the merged tree; `None` where the path leads out of it.
-pub(crate) fn at_path<'t>(tree: &'t Tree, schema: &'static Schema, path: &str) -> Option<Ref<'t>> {
-    let (mut place, mut shape) = (tree.root(), Shape::Section(schema));
+/// What a tree has at a path.
+pub(super) struct Standing<'t> {
+    pub(super) place: Ref<'t>,
+    /// The last field on the way, of the variant that is there; `None` of a tag.
+    pub(super) field: Option<&'static FieldMeta>,
+    /// Nobody speaks of a section around it, which then has its default as a whole.
+    pub(super) whole: bool,
+}
+
+/// What a tree has at a path; `None` where there is no such setting at present: in an optional section
+/// that is missing, in another variant, below a key or an element that is not there.
+pub(super) fn stand<'t>(tree: &'t Tree, schema: &'static Schema, path: &str) -> Option<Standing<'t>> {
+    let mut at = Standing { place: tree.root(), field: None, whole: false };
+    let mut shape = Shape::Section(schema);
     for key in indexed(&keys::split(path).ok()?) {
-        (place, shape) = match shape {
-            Shape::Section(section) | Shape::Optional(section) => slot(section, place, &key)?,
-            Shape::Map(inner) | Shape::List(inner) => (inside(place, &key)?, Shape::Section(inner)),
-            Shape::Leaf => (inside(place, &key)?, Shape::Leaf),
-        };
+        match shape {
+            Shape::Section(section) | Shape::Optional(section) => {
+                let absent = at.place.is_absent();
+                at.whole |= absent && at.field.is_some_and(FieldMeta::is_defaulted_whole);
+                let null = at.place.kind() == Some(Kind::Null);
+                if matches!(shape, Shape::Optional(_)) && (null || absent && !at.whole) {
+                    return None;
+                }
+                (at.place, at.field) = slot(section, at.place, &key, at.whole)?;
+                shape = at.field.map_or(Shape::Leaf, |field| field.shape);
+            }
+            Shape::Map(inner) | Shape::List(inner) => {
+                (at.place, shape) = (inside(at.place, &key)?, Shape::Section(inner));
+            }
+            Shape::Leaf => at.place = inside(at.place, &key)?,
+        }
     }
-    Some(place)
+    Some(at)
 }
 
 /// Where the setting at a path was set: the default where no source speaks of it.
 pub(crate) fn origin_of(tree: &Tree, schema: &'static Schema, path: &str) -> Origin {
-    at_path(tree, schema, path).map_or_else(Origin::default_value, Ref::origin)
+    stand(tree, schema, path).map_or_else(Origin::default_value, |at| at.place.origin())
 }
 
-/// The slot of a section's field, or of its tag.
-fn slot<'t>(schema: &'static Schema, place: Ref<'t>, key: &str) -> Option<(Ref<'t>, Shape)> {
+/// The slot of a section's field, or of its tag. Which variant a section's default is of, nobody knows.
+fn slot<'t>(
+    schema: &'static Schema,
+    place: Ref<'t>,
+    key: &str,
+    whole: bool,
+) -> Option<(Ref<'t>, Option<&'static FieldMeta>)> {
     let (group, first) = match (&schema.body, place.item) {
         (Body::Struct(group), _) => (group, 0),
-        (Body::Enum { tag, .. }, _) if *tag == key => return Some((place.slot(0), Shape::Leaf)),
+        (Body::Enum { tag, .. }, _) if *tag == key => return Some((place.slot(0), None)),
         (Body::Enum { variants, .. }, Item::Section { variant, .. }) => {
             (&variants.get(usize::from(variant))?.group, 1)
         }
+        (Body::Enum { .. }, _) if whole => return Some((place.slot(0), Some(schema.field(key)?))),
         _ => return None,
     };
     let (index, _) = group.find(key, usize::MAX)?;
-    Some((place.slot(index + first), group.fields[index].shape))
+    let field = &group.fields[index];
+    Some((said(field, place.slot(index + first)), Some(field)))
 }
 
 /// An entry of a table or an element of a list.
@@ -216,7 +266,8 @@ fn inside<'t>(place: Ref<'t>, key: &str) -> Option<Ref<'t>> {
 /// 64-bit FNV-1a over every setting in the order of the schema (entries of maps by name): its path and
 /// its value as text, each preceded by its length. The same content has the same fingerprint, whatever
 /// sources, formats, spellings and processes it came from; a default that is set explicitly counts as
-/// the default. It tells versions apart; it is no protection against somebody who builds a collision.
+/// the default, as long as it is a literal, `None` or empty: what an expression gives is not known here. It
+/// tells versions apart; it is no protection against somebody who builds a collision.
 pub(crate) fn fingerprint(tree: &Tree, schema: &'static Schema) -> String {
     let mut lines: Vec<(String, Fnv)> = Vec::new();
     leaves(tree, schema, &mut |leaf| {
@@ -224,11 +275,8 @@ pub(crate) fn fingerprint(tree: &Tree, schema: &'static Schema) -> String {
             return;
         }
         let mut value = Fnv::new();
-        let default = leaf.field.map(|field| field.default);
-        match (leaf.value.kind(), default) {
-            (None | Some(Kind::Null), Some(Fallback::Shown(text))) if leaf.value.is_absent() => {
-                value.text(text);
-            }
+        match (leaf.value.kind(), leaf.field) {
+            (None, Some(field)) => value.default(field),
             (None | Some(Kind::Null), _) => value.text("none"),
             _ => value.place(leaf.value),
         }
@@ -261,6 +309,19 @@ impl Fnv {
     fn text(&mut self, text: &str) {
         self.bytes(&(text.len() as u64).to_le_bytes());
         self.bytes(text.as_bytes());
+    }
+
+    /// What holds of a field that nobody speaks of: as a document that says the same would be counted.
+    fn default(&mut self, field: &FieldMeta) {
+        match (field.default, field.form, field.shape) {
+            (Fallback::Implicit("empty"), Form::List, _)
+            | (Fallback::Implicit("empty"), _, Shape::List(_)) => {
+                self.text("[0");
+            }
+            (Fallback::Implicit("empty"), ..) => self.text("{0"),
+            (Fallback::Shown(text) | Fallback::Implicit(text), ..) => self.text(text),
+            (Fallback::Required, ..) => self.text("none"),
+        }
     }
 
     /// A value; numbers and booleans as text, so that `5`, `"5"` and an environment's `5` are the same.

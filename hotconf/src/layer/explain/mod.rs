@@ -8,7 +8,7 @@ mod render;
 mod told;
 
 pub(crate) use leaves::{fingerprint, origin_of};
-pub(crate) use told::{moved_paths, rendered};
+pub(crate) use told::{is_same, moved_paths, rendered};
 
 use super::stack::Stack;
 use crate::error::{Problem, ProblemKind};
@@ -51,6 +51,8 @@ pub struct Explanation {
     value: String,
     candidates: Vec<Candidate>,
     waiting: bool,
+    /// It is a container with a default as a whole that nobody speaks of: what is in it is not known.
+    whole: bool,
 }
 
 /// What one layer says of a setting.
@@ -133,6 +135,8 @@ impl Explanation {
     }
 
     /// What each layer says, the winner first and the default last; empty where nobody says anything.
+    ///
+    /// Where the topmost layer took the value back, the default is the winner, and its note says where.
     pub fn candidates(&self) -> &[Candidate] {
         &self.candidates
     }
@@ -172,7 +176,8 @@ impl Candidate {
         &self.layer
     }
 
-    /// What there is to say of the spelling: another name was used, the field is deprecated.
+    /// What there is to say of it: another name was used, the field is deprecated, a layer unset what was
+    /// said and the default holds.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
@@ -254,11 +259,12 @@ pub(crate) fn explain(stack: &Stack, schema: &'static Schema, path: &str) -> Res
         usage(format!("there is no such setting{hint}"))
     })?;
     let asked = keys::split(&spot.path).unwrap_or_default();
-    let Explanations(mut all) = explain_all(stack, schema);
-    all.retain(|e| {
-        let keys = keys::split(&e.path).map(|keys| leaves::indexed(&keys)).unwrap_or_default();
-        keys.starts_with(&asked)
-    });
+    let Explanations(all) = explain_all(stack, schema);
+    let keys = |e: &Explanation| keys::split(&e.path).map(|keys| leaves::indexed(&keys)).unwrap_or_default();
+    let (mut all, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|e| keys(e).starts_with(&asked));
+    if all.is_empty() {
+        all.extend(others.into_iter().filter(|e| e.whole && asked.starts_with(&keys(e))));
+    }
     if all.is_empty() { Err(usage("nothing is set there at present".into())) } else { Ok(Explanations(all)) }
 }
 
@@ -280,7 +286,7 @@ pub(crate) fn add_hides(problems: &mut [Problem], stack: &Stack, schema: &'stati
 
 fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> Explanation {
     let secret = leaf.field.is_some_and(is_secret);
-    let mut candidates = Vec::new();
+    let (mut candidates, mut unset) = (Vec::new(), None);
     // Elements of lists have no identity across layers: only the one in force is told.
     if leaf.steps.iter().any(|step| matches!(step, Step::Element)) {
         let layer = leaf.value.node().and_then(|(doc, _)| layer_of(stack, opened, doc));
@@ -294,7 +300,13 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
             });
         }
     } else {
-        for said in said_by(opened, leaf.steps) {
+        let mut all = said_by(opened, leaf.steps);
+        if leaf.value.is_absent() {
+            // Nulls on top took back what lies below them.
+            let nulls = all.iter().take_while(|said| said.is_null()).count();
+            unset = all.drain(..nulls).next().map(|said| said.origin);
+        }
+        for said in all {
             let alias = said.alias.map(|name| format!("written as `{name}`"));
             let deprecated = leaf.field.and_then(|field| field.deprecated).map(|_| "deprecated".to_owned());
             let notes: Vec<String> = alias.into_iter().chain(deprecated).collect();
@@ -309,20 +321,25 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
     }
     let default = leaf.field.and_then(|field| default_text(field, secret));
     if let Some(text) = &default {
-        candidates.push(Candidate {
+        let implied = leaf.field.is_some_and(|field| matches!(field.default, Fallback::Implicit("none")));
+        let rank = if unset.is_some() { 0 } else { candidates.len() };
+        let candidate = Candidate {
             origin: Origin::default_value(),
             value: text.clone(),
             layer: "default".into(),
-            note: None,
-            implied: leaf.field.is_some_and(|field| matches!(field.default, Fallback::Implicit("none"))),
-        });
+            note: unset.map(|origin| format!("unset at {origin}")),
+            implied,
+        };
+        candidates.insert(rank, candidate);
     }
     let value = match (leaf.value.is_absent(), default) {
         (true, Some(text)) => text,
         (true, None) => "(missing)".into(),
         (false, _) => render(leaf.value, secret),
     };
-    Explanation { path: leaf.path.to_owned(), value, candidates, waiting: false }
+    let known = |default| matches!(default, Fallback::Required | Fallback::Implicit("none" | "empty"));
+    let whole = leaf.value.is_absent() && leaf.field.is_some_and(|field| !known(field.default));
+    Explanation { path: leaf.path.to_owned(), value, candidates, waiting: false, whole }
 }
 
 fn layer_of(stack: &Stack, opened: &super::merge::Opened, doc: &crate::value::Document) -> Option<String> {
@@ -336,13 +353,15 @@ fn default_text(field: &FieldMeta, secret: bool) -> Option<String> {
     match field.default {
         Fallback::Required => None,
         Fallback::Shown(_) if secret => Some(render::SECRET.into()),
-        Fallback::Shown(text) | Fallback::Implicit(text) => Some(text.to_owned()),
+        Fallback::Shown(_) | Fallback::Implicit(_) => {
+            Some(field.shown_default().unwrap_or(render::SECRET).to_owned())
+        }
     }
 }
 
 /// Whether a field's value may be shown nowhere: a secret, or a container of secrets.
 fn is_secret(field: &FieldMeta) -> bool {
-    field.secret
+    field.is_secret()
 }
 
 #[cfg(test)]

@@ -1,25 +1,38 @@
 //! What an event shows of a setting: its value as text, and the settings inside of what moved.
 
-use super::leaves::{at_path, leaves};
-use super::render::render;
+use super::leaves::{Standing, leaves, stand};
+use super::render::{SECRET, render};
 use super::{default_text, is_secret};
 use crate::schema::keys;
-use crate::schema::meta::Schema;
+use crate::schema::meta::{Fallback, Schema};
 use crate::value::Tree;
 use std::collections::BTreeMap;
 
 /// The value at a path as TOML would write it; the default where nobody speaks of it, `None` where
-/// nothing holds, `(secret)` of a secret.
+/// there is no such setting at present, `(secret)` of a secret.
 pub(crate) fn rendered(tree: &Tree, schema: &'static Schema, path: &str) -> Option<String> {
-    let steps = keys::split(path).ok()?;
-    // What the schema does not know may be anything: it is not shown.
-    let spot = schema.locate(&super::leaves::indexed(&steps)).ok()?;
-    let field = spot.field;
+    let Standing { place, field, whole } = stand(tree, schema, path)?;
     let secret = field.is_some_and(is_secret);
-    match at_path(tree, schema, path) {
-        Some(place) if !place.is_absent() => Some(render(place, secret)),
-        _ => field.and_then(|field| default_text(field, secret)),
+    match field {
+        _ if !place.is_absent() => Some(render(place, secret)),
+        _ if whole => Some(if secret { SECRET } else { "default" }.to_owned()),
+        field => field.and_then(|field| default_text(field, secret)),
     }
+}
+
+/// Whether both trees have the setting at a path, and say the same of it.
+pub(crate) fn is_same(before: &Tree, after: &Tree, schema: &'static Schema, path: &str) -> bool {
+    let (Some(old), Some(new)) = (stand(before, schema, path), stand(after, schema, path)) else {
+        return false;
+    };
+    if !old.place.is_absent() || !new.place.is_absent() {
+        return old.place.same(new.place);
+    }
+    let shown = |at: &Standing<'_>| match at.field.map(|field| field.default) {
+        Some(Fallback::Shown(text)) if !at.whole => Some(text),
+        _ => None,
+    };
+    shown(&old).is_some_and(|text| shown(&new) == Some(text))
 }
 
 /// The paths at or below `path` that differ between two trees: of a list or a map of sections, the

@@ -6,7 +6,7 @@
 mod names;
 
 use super::text::Texts;
-use super::{BoxFuture, Context, Source, SourceError, Update};
+use super::{BoxFuture, Context, Matter, Source, SourceError, Update};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::keys;
@@ -17,6 +17,7 @@ use names::{Name, names};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::sync::Arc;
 
 /// Environment variables as a source.
@@ -45,7 +46,7 @@ use std::sync::Arc;
 /// assert_eq!(shop.retries, 5);
 /// # Ok::<(), hotconf::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a source does nothing until it is given to a builder"]
 pub struct Env {
     prefix: Option<String>,
@@ -78,6 +79,14 @@ impl Env {
     }
 }
 
+impl fmt::Debug for Env {
+    /// Names the variables that it was given; no value is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.given.as_ref().map(|vars| vars.iter().map(|(name, _)| name).collect::<Vec<_>>());
+        f.debug_struct("Env").field("prefix", &self.prefix).field("given", &names).finish()
+    }
+}
+
 impl Source for Env {
     fn describe(&self) -> Cow<'_, str> {
         Cow::Borrowed(SOURCE)
@@ -93,9 +102,7 @@ impl Source for Env {
                 document(cx.schema, cx.above(), self.prefix.as_deref(), vars, SOURCE, |name| {
                     Origin::named(SOURCE, format!("environment variable {name}"))
                 });
-            for warning in warnings {
-                cx.warn(warning);
-            }
+            cx.warn_of(Matter::Content, warnings);
             Ok(Update::documents(vec![Arc::new(doc)]))
         })
     }

@@ -145,10 +145,12 @@ fn a_watch_that_fails_is_said_and_tried_again_at_each_poll() {
     );
     desk.text();
     let before = desk.fake.inboxes.lock().unwrap().len();
+    assert_eq!(desk.cx.activity().remarks.all().len(), 1, "it stands for as long as the watch is not set");
     *desk.fake.failing.lock().unwrap() = None;
     desk.turn(2000);
     desk.text();
     assert_eq!(desk.fake.inboxes.lock().unwrap().len(), before + 1);
+    assert!(desk.cx.activity().remarks.all().is_empty(), "it is set now");
     desk.turn(2000);
     desk.text();
     assert_eq!(desk.fake.inboxes.lock().unwrap().len(), before + 1, "it is set now");

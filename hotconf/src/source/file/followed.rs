@@ -13,7 +13,8 @@ use super::piece::{Found, Good, Target, Told, Wanted, What, examine};
 use super::resolve::{End, FileId, Trail};
 use super::settle::{Decision, HELD, LONG_HELD, Outcome, Seen, Settle, Sign, Trust};
 use crate::source::{
-    Context, Hint, Inbox, LONG, SourceError, SourceErrorKind, Stirring, Update, WatchFailure, Watching,
+    Context, Hint, Inbox, LONG, Matter, SourceError, SourceErrorKind, Stirring, Update, WatchFailure,
+    Watching,
 };
 use std::collections::HashSet;
 use std::future::Future;
@@ -200,7 +201,7 @@ impl<T: Target> Followed<T> {
         }
         self.stirring = None;
         self.patience = GLANCES;
-        found.warnings.into_iter().for_each(|warning| cx.warn(warning));
+        cx.warn_of(Matter::Content, found.warnings);
         self.told = found.what.told();
         Some(match found.what {
             What::Good(good) => {
@@ -363,10 +364,12 @@ impl<T: Target> Followed<T> {
             };
             self.rearm = failures.iter().any(again);
             if self.unwatched && !self.rearm {
-                for failure in &failures {
-                    self.warn(cx, &failure.path, &failure.reason);
-                }
+                let said = failures.iter().map(|failure| self.deaf(cx, &failure.path, &failure.reason));
+                cx.warn_of(Matter::Watching, said.collect());
                 return;
+            }
+            if !self.unwatched {
+                cx.warn_of(Matter::Watching, Vec::new());
             }
             failed = failures.into_iter().map(|failure| failure.path).collect();
         }
@@ -400,14 +403,15 @@ impl<T: Target> Followed<T> {
         }));
     }
 
-    fn warn(&self, cx: &Context, path: &Path, reason: &str) {
+    /// What there is to say of a watch that could not be set.
+    fn deaf(&self, cx: &Context, path: &Path, reason: &str) -> String {
         let every = self.poll.unwrap_or(cx.poll);
         let then = if every.is_zero() {
             "changes are not found, since the content poll is off".to_owned()
         } else {
             format!("changes are found by reading it every {every:?}")
         };
-        cx.warn(format!("cannot watch {}: {reason}; {then}", path.display()));
+        format!("cannot watch {}: {reason}; {then}", path.display())
     }
 }
 

@@ -44,7 +44,9 @@ pub(super) fn read(path: &Path, max: usize) -> Result<Bytes, Unread> {
             return Err(Unread::Barred(not_regular(before.file_type())));
         }
         let too_large = |size: u64| {
-            Unread::Barred(format!("has {size} bytes or more, and the limit for a document is {max}"))
+            Unread::Barred(format!(
+                "has {size} bytes or more, and the limit for a document is {max}; raise it with `Builder::max_document_bytes`"
+            ))
         };
         if before.len() > max as u64 {
             return Err(too_large(before.len()));
@@ -205,7 +207,10 @@ mod tests {
         let path = dir.path().join("f");
         std::fs::write(&path, [b'x'; 100]).unwrap();
         assert_eq!(read(&path, 100).unwrap_or_else(|_| panic!("100 are allowed")).bytes.len(), 100);
-        assert!(refusal(&path, 99).contains("limit for a document is 99"));
+        let refused = refusal(&path, 99);
+        assert!(
+            refused.contains("limit for a document is 99") && refused.contains("Builder::max_document_bytes")
+        );
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn kept(value: Value, schema: &'static Schema, secrets: bool) -> Value {
             .groups()
             .filter_map(|group| group.find(&key, usize::MAX).map(|(index, _)| &group.fields[index]));
         let Some(field) = fields.next() else { continue };
-        if !secrets && (field.secret || fields.any(|other| other.secret)) {
+        if !secrets && (field.is_secret() || fields.any(crate::schema::meta::FieldMeta::is_secret)) {
             continue;
         }
         let inside = match (field.shape, inside) {

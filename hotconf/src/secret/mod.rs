@@ -3,6 +3,8 @@
 //! There is no `Serialize` on purpose: whatever is written out could end in a log, a cache or a dump.
 //! A program that has to hand the value on calls [`Secret::expose`], where a reader sees it.
 
+pub(crate) mod probe;
+
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,6 +19,12 @@ use zeroize::Zeroize;
 /// assert_eq!(format!("{password:?}"), "Secret(..)");
 /// assert_eq!(password.expose(), "correct horse");
 /// ```
+///
+/// In a configuration it may stand anywhere in the type of a leaf, under any name: `type Password =
+/// Secret<String>`, a map of those, a struct of serde's that holds one. The whole leaf is then shown nowhere.
+/// Types that are neither std's nor this crate's are asked once, by reading them from samples; of which
+/// nothing can be told that way (`untagged`, `flatten`, a text with rules that no sample keeps), those are
+/// taken to hold a secret.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret<T: Zeroize>(T);
 
@@ -29,6 +37,7 @@ impl<T: Zeroize> Secret<T> {
 
 impl<T: Zeroize> From<T> for Secret<T> {
     fn from(value: T) -> Self {
+        probe::count();
         Self(value)
     }
 }
@@ -47,6 +56,7 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 
 impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        probe::count();
         // Whatever is wrong, the deserializer's own words may contain the value.
         deserializer
             .deserialize_newtype_struct(NAME, Hidden(PhantomData))
