@@ -57,6 +57,7 @@ impl Shelf {
             .map_err(|error| format!("cannot keep the last good content in {}: {error}", self.dir.display()))
     }
 
+    #[cfg_attr(not(feature = "sealed"), allow(clippy::unnecessary_wraps))] // sealing may fail
     fn encode(&self, record: &Record) -> Result<Zeroizing<Vec<u8>>, &'static str> {
         let plain = Zeroizing::new(encode(record));
         match &self.key {
