@@ -85,6 +85,8 @@
 //! | `watch` | yes | file events through `notify` | `notify` and 8 crates; one thread | the content poll (2 s) is quick enough for you |
 //! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
+//! | `remote` | no | [`remote`]: remote stores of one's own, and their cache on disk | nothing; the engine may have sockets: two descriptors more | – |
+//! | `sealed` | no | caches that are sealed with a key | `chacha20poly1305` and its crates | – |
 //! | `http` | no | [`remote::Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `full` | no | all of these | their sum | – |
@@ -169,6 +171,13 @@
 //! | events kept for a slow reader | 1 024 | [`Builder::event_capacity`] |
 //! | workers | none at rest, 16 at most; one ends after 10 s without work | – |
 //! | a callback that hangs is reported | after 5 s | – |
+//! | connecting to a remote store, logging in, listing it | 10 s each | `remote::Remote::deadline` |
+//! | attempts after a loss | drawn from 0 to 0.5 s, doubled each time, to 60 s; anew after a minute that went well | `remote::Remote::backoff` |
+//! | a remote store that is silent counts as lost | after 30 s, or what its protocol asks for | – |
+//! | a remote store is listed anew though nothing went wrong | every 5 min ± 20 % | `remote::Remote::resync` |
+//! | a start waits for a store that is optional or cached | 2 s | – |
+//! | a store that is out of touch is told once more | never | `remote::Remote::stale_after` |
+//! | generations of a cache, and how old it may be | 3, any age | `remote::Cache::max_age` |
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,7 +1,7 @@
 //! Real servers: found, started on loopback, broken and stopped.
 //!
 //! They are looked for in `target/servers`, where `tests/servers/fetch` puts them, and then on the `PATH`. One that
-//! is absent is named once and its tests pass without it, unless `HOTCONF_REQUIRE_SERVERS` names it: `etcd,redis`, or `all`.
+//! is absent is named once and its tests pass without it, unless `REQUIRED_SERVERS` names it: `etcd,redis`, or `all`.
 
 mod consul;
 pub(crate) mod http;
@@ -41,7 +41,7 @@ pub(crate) fn or_left_out<T>(server: &'static str, found: Option<T>) -> Option<T
     static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
     if found.is_none() {
         let line = format!("{server} is absent, its tests are left out: `tests/servers/fetch {server}`");
-        let required = std::env::var("HOTCONF_REQUIRE_SERVERS").unwrap_or_default();
+        let required = std::env::var("REQUIRED_SERVERS").unwrap_or_default();
         let required = required.split(',').any(|name| name == server || name == "all");
         assert!(!required, "{line}");
         if lock(&SAID).insert(server) {
