@@ -87,7 +87,7 @@
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
 //! | `remote` | no | [`remote`]: remote stores of one's own, and their cache on disk | nothing; the engine may have sockets: two descriptors more | – |
 //! | `sealed` | no | caches that are sealed with a key | `chacha20poly1305` and its crates | – |
-//! | `http` | no | [`remote::Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
+//! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `full` | no | all of these | their sum | – |
 //!
@@ -240,8 +240,9 @@ pub use secret::Secret;
 pub use source::Clap;
 #[cfg(feature = "remote")]
 pub use source::remote;
-#[cfg(feature = "etcd")]
-pub use source::remote::etcd::Etcd;
+#[cfg(feature = "remote")]
+#[allow(unused_imports)] // of stores whose features are off
+pub use source::remote::sources::*;
 pub use source::{
     Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source,
     SourceError, SourceErrorKind, SourceExt, Stirring, Update, Verdict,

@@ -7,8 +7,8 @@ mod reach;
 mod server;
 
 use crate::support::{Small, applied, drain, rejected, until};
-use hotconf::remote::{Backoff, Http};
-use hotconf::{Event, Events, Format, Hot, SourceExt, SourceState};
+use hotconf::remote::Backoff;
+use hotconf::{Event, Events, Format, Hot, Http, SourceExt, SourceState};
 use server::{Reply, Server, reply};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -3,7 +3,9 @@
 //! The server lives in this process, keeps its document across a kill, and can be frozen and set back.
 
 use crate::rig::{Rig, lock};
-use hotconf::remote::{Http, HttpStore, Remote};
+use hotconf::Http;
+use hotconf::remote::Remote;
+use hotconf::remote::http::HttpStore;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{SocketAddr, TcpListener as StdListener};

@@ -201,7 +201,7 @@ fn named(names: &[&str]) -> CertificateParams {
     CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("names")
 }
 
-fn why_no_start(source: hotconf::remote::Http) -> String {
+fn why_no_start(source: hotconf::Http) -> String {
     let failed = Hot::<Small>::builder().source(source).startup_deadline(ms(700)).blocking_start();
     failed.expect_err("no start").to_string()
 }

@@ -8,13 +8,9 @@ mod assemble;
 mod backoff;
 mod cache;
 mod commons;
-#[cfg(feature = "etcd")]
-pub(crate) mod etcd;
 mod feed;
 mod follow;
 mod follower;
-#[cfg(feature = "http")]
-mod http;
 mod making;
 #[cfg(feature = "_net")]
 #[allow(dead_code, unused_imports)] // each store uses a part of it
@@ -27,14 +23,24 @@ mod warnings;
 #[cfg(all(test, feature = "toml"))]
 mod tests;
 
+// The stores, a folder each.
+#[cfg(feature = "etcd")]
+pub mod etcd;
+#[cfg(feature = "http")]
+pub mod http;
+
+/// The stores as sources, by the names that they have at the root of the crate.
+pub(crate) mod sources {
+    #[cfg(feature = "etcd")]
+    pub use super::etcd::Etcd;
+    #[cfg(feature = "http")]
+    pub use super::http::Http;
+}
+
 pub use backoff::Backoff;
 pub use cache::Cache;
 pub(crate) use commons::Commons;
-#[cfg(feature = "etcd")]
-pub use etcd::{EtcdSession, EtcdStore};
 pub use follow::Remote;
-#[cfg(feature = "http")]
-pub use http::{Http, HttpStore};
 #[cfg(feature = "_net")]
 pub use net::{Token, Transport};
 pub use store::{Entry, Identity, Map, Session, Step, Store};

@@ -29,8 +29,8 @@ use zeroize::Zeroizing;
 /// credentials are sent to the server of the address alone.
 ///
 /// ```
-/// use hotconf::remote::{Http, Token};
-/// use hotconf::{Hot, HotConf, SourceExt};
+/// use hotconf::remote::Token;
+/// use hotconf::{Hot, HotConf, Http, SourceExt};
 /// use std::time::Duration;
 ///
 /// #[derive(Clone, HotConf)]
