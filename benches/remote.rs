@@ -37,7 +37,7 @@ impl Server {
     fn found() -> Option<PathBuf> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let fetched =
-            std::env::var_os("HOTCONF_SERVERS").map_or_else(|| target.join("servers"), PathBuf::from);
+            std::env::var_os("TEST_SERVERS").map_or_else(|| target.join("servers"), PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut places = std::iter::once(fetched.join("etcd/bin"))
             .chain(std::env::split_paths(&path))

@@ -241,7 +241,7 @@ pub use source::Clap;
 #[cfg(feature = "remote")]
 pub use source::remote;
 #[cfg(feature = "remote")]
-#[allow(unused_imports)] // of stores whose features are off
+#[allow(unused_imports, unreachable_pub)] // where the features of all stores are off
 pub use source::remote::sources::*;
 pub use source::{
     Args, BoxFuture, Context, Cursor, Dotenv, Env, File, Inline, InlineHandle, SecretsDir, Source,

@@ -5,7 +5,7 @@
 # `target/servers/NAME` only when all went well: a folder that is there is whole.
 set -euo pipefail
 
-servers=${HOTCONF_SERVERS:-${CARGO_TARGET_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/target}/servers}
+servers=${TEST_SERVERS:-${CARGO_TARGET_DIR:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/target}/servers}
 
 missing() {
     printf '%s: %s is not here; install it with your package manager: %s\n' "$name" "$1" "$2" >&2

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 fn fetched(name: &str) -> Option<PathBuf> {
     // Beside the folder that cargo gives to the tests of this target.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it lies in the target folder");
-    let asked = std::env::var_os("HOTCONF_SERVERS").map(PathBuf::from);
+    let asked = std::env::var_os("TEST_SERVERS").map(PathBuf::from);
     let folder = asked.unwrap_or_else(|| target.join("servers")).join(name);
     folder.is_dir().then_some(folder)
 }
