@@ -192,6 +192,7 @@ mod units;
 mod value;
 
 mod format;
+mod grey;
 mod schema;
 
 mod layer;
@@ -221,6 +222,7 @@ pub use builder::{Builder, Loaded};
 pub use diff::{Diff, DiffItem};
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
+pub use grey::Instance;
 pub use hot::{Hot, WeakHot};
 #[cfg(feature = "derive")]
 pub use hotconf_derive::HotConf;
