@@ -3,6 +3,7 @@
 //! What is accepted, when, and what is told of it is decided there; how a version is put in force is in
 //! [`install`](super::install). Nothing is decided here but what control cannot know: that a shutdown came.
 
+use super::clock::Clock;
 use super::judge::{Base, Candidate, judge};
 use super::loading::load;
 use super::plan::{Offer, Plan};
@@ -65,6 +66,8 @@ enum Woken {
     Calm,
     /// The instant has come that control named.
     Time,
+    /// It is time to look at the wall clock.
+    Clock,
 }
 
 /// Drives one configuration until its token is cancelled.
@@ -82,6 +85,8 @@ pub(crate) struct Driver<T: HotConf> {
     /// The reload that is served.
     request: Option<Request>,
     wake: Option<Instant>,
+    /// When overlays of what is in force begin or end to hold.
+    clock: Clock,
 }
 
 impl<T: HotConf> Driver<T> {
@@ -91,7 +96,7 @@ impl<T: HotConf> Driver<T> {
         (inlets, out): (Inlets, Outlets),
         token: CancellationToken,
         base: Arc<Base<T>>,
-        accepted: Vec<Offer>,
+        (accepted, clock): (Vec<Offer>, Clock),
     ) -> Self {
         let names = plan.sources.iter().map(|source| source.name.clone());
         let control = Control::new(names.zip(accepted));
@@ -107,6 +112,7 @@ impl<T: HotConf> Driver<T> {
             told: Told::default(),
             request: None,
             wake: None,
+            clock,
         }
     }
 
@@ -135,6 +141,8 @@ impl<T: HotConf> Driver<T> {
                 }
                 Woken::Calm => Input::Calm,
                 Woken::Time => Input::Time,
+                Woken::Clock if self.clock.is_due() => Input::Flipped,
+                Woken::Clock => continue,
             };
             self.step(input).await;
         }
@@ -152,15 +160,11 @@ impl<T: HotConf> Driver<T> {
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
     async fn woken(&mut self) -> Woken {
-        let Self { inlets, control, wake, .. } = self;
+        let Self { inlets, control, wake, clock, .. } = self;
         let Inlets { arrivals, reloads, warned, group } = inlets;
         let mut calmer = pin!(group.calmer());
-        let mut time = pin!(async {
-            match wake {
-                Some(at) => tokio::time::sleep_until((*at).into()).await,
-                None => std::future::pending().await,
-            }
-        });
+        let mut time = pin!(sleep_until(*wake));
+        let mut flip = pin!(sleep_until(clock.next_look(Instant::now())));
         poll_fn(|cx| {
             // Everybody who asked before a reload begins is served by it; who asks later gets the next.
             if !control.is_reloading()
@@ -185,7 +189,10 @@ impl<T: HotConf> Driver<T> {
                     calmer.set(group.calmer());
                 }
             }
-            time.as_mut().poll(cx).map(|()| Woken::Time)
+            if time.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woken::Time);
+            }
+            flip.as_mut().poll(cx).map(|()| Woken::Clock)
         })
         .await
     }
@@ -268,7 +275,8 @@ impl<T: HotConf> Driver<T> {
 
     /// Loads a candidate; `None` when cancelled meanwhile.
     async fn judge(&mut self, documents: &[Offer], reload: Span) -> Option<Judged> {
-        let stack = self.plan.stack(documents);
+        let mut stack = self.plan.stack(documents);
+        let flips = stack.ask_overlays(&self.plan.here, self.clock.now());
         let (base, policy, name) = (self.base.clone(), self.plan.policy, self.plan.name.clone());
         let work = load::<T, _>(stack, (&self.out.teller, &self.out.report), move |stack| {
             reload.in_scope(|| trace::load(&name, || judge(&base, stack, policy)))
@@ -279,11 +287,13 @@ impl<T: HotConf> Driver<T> {
             Ok((candidate, good)) => {
                 decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
                 self.candidate = Some(candidate);
+                self.clock.look_again(flips);
                 Judged::Good(good)
             }
             Err(refused) => {
                 decoded.fetch_add(refused.decoded, Ordering::Relaxed);
                 self.candidate = None;
+                self.clock.look_besides(flips);
                 Judged::Bad(refused.refusal)
             }
         })
@@ -302,6 +312,13 @@ impl<T: HotConf> Driver<T> {
         if self.told.of_source(&warning) {
             self.tell(Event::Warning(warning));
         }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

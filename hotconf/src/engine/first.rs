@@ -1,5 +1,6 @@
 //! The first load: every source's first answer, a version, and the driver that goes on from there.
 
+use super::clock::Clock;
 use super::driver::{Begun, Driver, Inlets, Outlets, Reply};
 use super::judge::{self, Base, Refused};
 use super::loading::load;
@@ -33,7 +34,10 @@ pub(crate) async fn first_load<T: HotConf>(
     let First { documents, problems, late } =
         control::first(asked(answers, &mut plan, &out.board), &Offer::absent());
     let (policy, name) = (plan.policy, plan.name.clone());
-    let loading = load::<T, _>(plan.stack(&documents), (&out.teller, &out.report), move |stack| {
+    let mut stack = plan.stack(&documents);
+    let mut clock = Clock::default();
+    let flips = stack.ask_overlays(&plan.here, clock.now());
+    let loading = load::<T, _>(stack, (&out.teller, &out.report), move |stack| {
         trace::load(&name, || judge::first::<T>(stack, policy))
     });
     let candidate = match token.run_until_cancelled(loading).await? {
@@ -62,7 +66,8 @@ pub(crate) async fn first_load<T: HotConf>(
         }
     }
     let base = Arc::new(Base::first(running));
-    let driver = Driver::new(plan, topic, (inlets, out), token, base, documents);
+    clock.look_again(flips);
+    let driver = Driver::new(plan, topic, (inlets, out), token, base, (documents, clock));
     Some((driver, Begun { warnings, late, reply }))
 }
 

@@ -80,6 +80,12 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
     let tree = Arc::new(merged.tree);
     let mut problems = merged.problems;
     let (loaded, decoded) = load::load::<T>(&tree);
+    let mut warnings = merged.warnings;
+    if let Ok(desired) = &loaded
+        && problems.is_empty()
+    {
+        problems = elsewhere(&stack, desired, &tree, policy, &mut warnings);
+    }
     match loaded {
         Ok(desired) if problems.is_empty() => Ok(Candidate {
             desired,
@@ -87,12 +93,12 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
             tree,
             stack: Arc::new(stack),
             moved: Moved::default(),
-            warnings: merged.warnings,
+            warnings,
             decoded,
         }),
         loaded => {
             add_news(&mut problems, loaded.err().unwrap_or_default());
-            Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded))
+            Err(refused(problems, warnings, &stack, T::SCHEMA, decoded))
         }
     }
 }
@@ -109,8 +115,12 @@ pub(crate) fn judge<T: HotConf>(
     let mut desired = Box::new(base.desired().clone());
     let (updated, decoded) = load::update::<T>(&mut desired, &base.tree, &tree);
     add_news(&mut problems, updated.err().unwrap_or_default());
+    let mut warnings = merged.warnings;
+    if problems.is_empty() {
+        problems = elsewhere(&stack, &*desired, &tree, policy, &mut warnings);
+    }
     if !problems.is_empty() {
-        return Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded));
+        return Err(refused(problems, warnings, &stack, T::SCHEMA, decoded));
     }
     let (running, fails) = match hold_back(base, &desired, &tree) {
         Held::Nothing => (None, false),
@@ -138,8 +148,38 @@ pub(crate) fn judge<T: HotConf>(
         moved: desired_moved,
     };
     let stack = Arc::new(stack);
-    let warnings = merged.warnings;
     Ok((Candidate { desired, running, tree, stack, moved, warnings, decoded }, good))
+}
+
+/// What would be wrong where an overlay holds that does not hold here: a mistake in it is told on all instances, and
+/// not on those alone for which it is meant.
+fn elsewhere<T: HotConf>(
+    stack: &Stack,
+    here: &T,
+    tree: &Tree,
+    policy: Policy,
+    warnings: &mut Vec<Problem>,
+) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for (name, stack) in stack.elsewhere() {
+        let merged = stack.merge(T::SCHEMA, policy);
+        let mut there = Box::new(here.clone());
+        let (updated, _) = load::update::<T>(&mut there, tree, &merged.tree);
+        let mut found = merged.problems;
+        add_news(&mut found, updated.err().unwrap_or_default());
+        layer::add_hides(&mut found, &stack, T::SCHEMA);
+        for mut problem in found {
+            problem.message.push_str(&format!("; so it would be where the overlay `{name}` holds"));
+            problems.push(problem);
+        }
+        let known = warnings.len();
+        for warning in merged.warnings {
+            if !warnings[..known].iter().any(|known| known.to_string() == warning.to_string()) {
+                warnings.push(warning);
+            }
+        }
+    }
+    problems
 }
 
 fn differ<T: HotConf>(a: &T, b: &T) -> Moved {

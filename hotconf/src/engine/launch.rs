@@ -12,6 +12,7 @@ use super::remote::Remote;
 use super::teller::Teller;
 use crate::error::Error;
 use crate::format::Limits;
+use crate::grey::Instance;
 use crate::layer::Policy;
 use crate::load::HotConf;
 use crate::observe::{Board, Bus, Listener};
@@ -27,6 +28,7 @@ pub(crate) struct Setup {
     pub(crate) name: Arc<str>,
     pub(crate) sources: Vec<Box<dyn Source>>,
     pub(crate) policy: Policy,
+    pub(crate) here: Instance,
     pub(crate) startup: Duration,
     pub(crate) poll: Duration,
     pub(crate) limits: Limits,
@@ -100,7 +102,7 @@ async fn live<T: HotConf>(
     reloads: Arc<Reloads>,
     reply: Reply<T>,
 ) {
-    let Setup { name, sources, policy, startup, poll, limits, token, .. } = setup;
+    let Setup { name, sources, policy, here, startup, poll, limits, token, .. } = setup;
     let group = Group::new();
     let (arrivals_in, arrivals) = mpsc::channel(sources.len().max(1) * 2);
     let (warn, warned) = mpsc::channel(WARNINGS);
@@ -127,7 +129,7 @@ async fn live<T: HotConf>(
         tasks.push(tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token)));
     }
     drop(arrivals_in);
-    let plan = Plan { name, sources: handles, policy };
+    let plan = Plan { name, sources: handles, policy, here: Arc::new(here) };
     let inlets = Inlets { arrivals, reloads, warned, group };
     if let Some((driver, first)) = first_load(plan, startup, (inlets, out), token.clone(), reply).await {
         driver.run(first).await;

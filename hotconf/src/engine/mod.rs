@@ -10,6 +10,7 @@
 
 mod alarm;
 mod bench;
+mod clock;
 mod driver;
 mod first;
 mod held;

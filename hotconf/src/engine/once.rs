@@ -6,6 +6,7 @@ use super::judge;
 use super::launch::Setup;
 use crate::control::{Answer, Asked, First, first};
 use crate::error::{Error, Problem};
+use crate::grey::Moment;
 use crate::layer::Stack;
 use crate::load::HotConf;
 use crate::observe::{Warning, trace};
@@ -15,7 +16,7 @@ use crate::subscribe::blocking::{self, Wait};
 use crate::sync::{later, lock};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// What sources warn of.
 type Remarks = Arc<Mutex<Vec<Problem>>>;
@@ -37,6 +38,7 @@ pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Ve
     for (name, update) in names.into_iter().zip(documents) {
         stack.push(name, update.into_docs());
     }
+    stack.ask_overlays(&Arc::new(setup.here.clone()), Moment::of(SystemTime::now()));
     let judged = trace::load(&setup.name, || judge::first::<T>(stack, setup.policy));
     let mut remarks = std::mem::take(&mut *lock(&remarks));
     match judged {

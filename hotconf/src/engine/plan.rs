@@ -1,6 +1,7 @@
 //! What a driver works with: its sources, and what they bring, as control hands it about.
 
 use super::pull::Order;
+use crate::grey::Instance;
 use crate::layer::{Policy, Stack};
 use crate::observe::SourceState;
 use crate::source::{Cursor, Update};
@@ -13,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) name: Arc<str>,
     pub(crate) sources: Vec<Handle>,
     pub(crate) policy: Policy,
+    /// Who we are, for overlays.
+    pub(crate) here: Arc<Instance>,
 }
 
 impl Plan {

@@ -59,9 +59,9 @@ impl Instance {
     /// ```
     /// use hotconf::Instance;
     ///
-    /// assert_eq!(Instance::of("pod-0").bucket("", "canary"), Some(0));
-    /// assert_eq!(Instance::of("pod-1").bucket("", "canary"), Some(0));
-    /// assert_eq!(Instance::of("pod-0").bucket("2026", "canary"), Some(0));
+    /// assert_eq!(Instance::of("pod-0").bucket("", "canary"), Some(90_249));
+    /// assert_eq!(Instance::of("pod-1").bucket("", "canary"), Some(16_930));
+    /// assert_eq!(Instance::of("pod-0").bucket("2026", "canary"), Some(98_760));
     /// assert_eq!(Instance::anonymous().bucket("", "canary"), None);
     /// ```
     pub fn bucket(&self, salt: &str, rule: &str) -> Option<u32> {

@@ -14,4 +14,3 @@ mod test;
 pub use instance::Instance;
 pub(crate) use moment::Moment;
 pub(crate) use read::{Overlay, read};
-pub(crate) use rule::Outcome;
