@@ -454,7 +454,7 @@ set = {}
                 "`hotconf.when[0].lables` at app.toml:5:1: unknown key, did you mean `labels`?",
                 "`hotconf.when[0].share` at app.toml:4:9: expected a share in per cent: 0 to 100, with at most three decimals, found another number",
                 "`hotconf.when[1].labels.zone.perfix` at app.toml:8:21: unknown key, did you mean `prefix`?",
-                "`hotconf.when[1].labels.host` at app.toml:8:46: expected a string, an integer or a truth value, found a list",
+                "`hotconf.when[1].labels.host` at app.toml:8:46: expected a string, an integer or a truth value, found an empty list",
                 "`hotconf.when[1].labels.x` at app.toml:8:55: expected one of `eq`, `in`, `prefix`, `glob`, `semver`, `exists`, `not`, found an empty table",
                 "`hotconf.when[1].share` at app.toml:10:9: expected a share in per cent: 0 to 100, with at most three decimals, found another number",
                 "`hotconf.when[1]` at app.toml:7:1: its window ends before it begins",
