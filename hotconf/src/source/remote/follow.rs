@@ -47,7 +47,16 @@ impl<S: Store> Remote<S> {
     /// Keys below `prefix` are paths: with the prefix `/shop/`, `/shop/http/timeout` is `http.timeout`. A value
     /// is text that the field's type reads, as from an environment variable.
     pub fn keys(self, prefix: &str) -> Self {
-        Self { content: Content::Keys { prefix: prefix.into(), sections: None }, ..self }
+        Self { content: Content::Keys { prefix: prefix.into(), separator: '/', sections: None }, ..self }
+    }
+
+    /// Where keys are paths: what stands between their parts, in place of a slash.
+    #[allow(dead_code)] // stores whose keys have no slashes
+    pub(super) fn separated(mut self, by: char) -> Self {
+        if let Content::Keys { separator, .. } = &mut self.content {
+            *separator = by;
+        }
+        self
     }
 
     /// Where keys are paths: a key that names a section holds a document of it in this format. Keys below
