@@ -9,6 +9,7 @@ mod http;
 mod lines;
 mod living;
 mod proxy;
+mod redis;
 mod resuming;
 mod rig;
 mod servers;

@@ -8,7 +8,7 @@ pub(crate) mod http;
 mod nats;
 mod openbao;
 pub(crate) mod process;
-mod redis;
+pub(crate) mod redis;
 mod zookeeper;
 
 use crate::rig::lock;

@@ -647,3 +647,26 @@ impl Session for RedisSession {
         QUIET
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_changes_than_there_is_room_for_are_a_change_of_everything() {
+        let mut dirty = Dirty::default();
+        dirty.add(b"12345".to_vec(), 10);
+        dirty.add(b"67890".to_vec(), 10);
+        assert!(!dirty.all && dirty.keys.len() == 2);
+        dirty.add(b"x".to_vec(), 10);
+        dirty.add(b"y".to_vec(), 10);
+        assert!(dirty.all && dirty.keys.is_empty() && !dirty.is_clean());
+    }
+
+    #[test]
+    fn events_suffice_that_come_of_all_that_can_happen_to_a_key() {
+        let (keys, hash) = (Scope::Prefix("shop:".into()), Scope::Hash("shop".into()));
+        assert!(suffices(b"AKE", &keys) && suffices(b"AK", &hash) && suffices(b"g$xeK", &keys));
+        assert!(!suffices(b"g$xeK", &hash) && !suffices(b"AE", &keys) && !suffices(b"", &keys));
+    }
+}

@@ -30,7 +30,7 @@ pub(super) struct Line<T> {
     /// How many replies are to come, and how many of them nobody waits for.
     owed: usize,
     stale: usize,
-    /// The server has said something.
+    /// The server has answered once: it is a Redis.
     heard: bool,
 }
 
@@ -90,6 +90,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
                 }
                 Err(why) => return Err(self.lied(why)),
             };
+            self.heard = true;
             if let Reply::Push(_) = reply {
                 return Ok(reply);
             }
@@ -163,10 +164,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
         .await;
         let why = match taken {
             Ok(0) => "it closed the connection".to_owned(),
-            Ok(_) => {
-                self.heard = true;
-                return Ok(());
-            }
+            Ok(_) => return Ok(()),
             Err(error) => explain(&error),
         };
         // A server with TLS hangs up on whoever speaks without it, and says nothing.
