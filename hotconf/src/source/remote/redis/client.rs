@@ -292,14 +292,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
         let mut parts = push.into_iter();
         let mut text = || parts.next().and_then(Reply::into_text);
         let keys = match text().as_deref() {
-            Some(b"invalidate") => match parts.next() {
-                Some(Reply::List(keys)) => keys.into_iter().filter_map(Reply::into_text).collect(),
-                // A database was emptied.
-                _ => {
+            Some(b"invalidate") => {
+                let Some(keys) = parts.next().and_then(Reply::into_list) else {
+                    // A database was emptied.
                     self.dirty.all = true;
                     return;
-                }
-            },
+                };
+                keys.into_iter().filter_map(Reply::into_text).collect()
+            }
             Some(b"pmessage") => {
                 let channel = (text(), text()).1.unwrap_or_default();
                 let begin = channel.windows(3).position(|sign| sign == b"__:").map_or(0, |at| at + 3);

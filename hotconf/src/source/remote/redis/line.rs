@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use zeroize::Zeroizing;
 
 /// What one look at the stream takes at most.
-const PIECE: usize = 32 << 10;
+const PIECE: usize = 16 << 10;
 
 /// A connection.
 pub(super) struct Line<T> {
