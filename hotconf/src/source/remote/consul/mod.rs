@@ -1,7 +1,7 @@
 //! Consul KV: a prefix whose keys are paths, or one key that is a whole document.
 //!
-//! [`client`] holds the session and is the only file that waits for a network; [`wire`] writes questions and
-//! reads answers; [`refusal`] says what an answer that is no listing means.
+//! `client` holds the session and is the only file that waits for a network; `wire` writes questions and
+//! reads answers; `refusal` says what an answer that is no listing means.
 
 mod client;
 mod refusal;
