@@ -90,6 +90,7 @@
 //! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
+//! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; it brings `json` | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

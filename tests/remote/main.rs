@@ -4,6 +4,7 @@
 //! process, and over the real servers that [`servers`] finds; `tests/servers/fetch` fetches them.
 
 mod conformance;
+mod consul;
 mod etcd;
 mod http;
 mod lines;

@@ -3,7 +3,7 @@
 //! They are looked for in `target/servers`, where `tests/servers/fetch` puts them, and then on the `PATH`. One that
 //! is absent is named once and its tests pass without it, unless `REQUIRED_SERVERS` names it: `etcd,redis`, or `all`.
 
-mod consul;
+pub(crate) mod consul;
 pub(crate) mod http;
 mod nats;
 mod openbao;

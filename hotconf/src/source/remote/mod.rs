@@ -24,6 +24,8 @@ mod warnings;
 mod tests;
 
 // The stores, a folder each.
+#[cfg(feature = "consul")]
+pub mod consul;
 #[cfg(feature = "etcd")]
 pub mod etcd;
 #[cfg(feature = "http")]
@@ -33,6 +35,8 @@ pub mod redis;
 
 /// The stores as sources, by the names that they have at the root of the crate.
 pub(crate) mod sources {
+    #[cfg(feature = "consul")]
+    pub use super::consul::Consul;
     #[cfg(feature = "etcd")]
     pub use super::etcd::Etcd;
     #[cfg(feature = "http")]

@@ -17,7 +17,7 @@ mod tls;
 mod token;
 mod transport;
 
-pub(super) use base64::encode as base64;
+pub(super) use base64::{decode as from_base64, encode as base64};
 pub(super) use date::date;
 pub(super) use dial::dial;
 pub(super) use endpoint::Endpoint;
