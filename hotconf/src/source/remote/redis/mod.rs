@@ -1,7 +1,7 @@
 //! Redis and Valkey: keys with a prefix, the fields of a hash, or one key with a whole document.
 //!
-//! [`client`] holds the session, [`line`] its connection; [`wire`] encodes and decodes; [`address`] and
-//! [`refusal`] read addresses and errors. Why the client is our own stands in `DESIGN.md`.
+//! `client` holds the session, `line` its connection; `wire` encodes and decodes; `address` and
+//! `refusal` read addresses and errors. Why the client is our own stands in `DESIGN.md`.
 
 mod address;
 mod client;
