@@ -1,6 +1,6 @@
 //! From the keys of a store to documents: one that is a whole document, or paths with their values.
 //!
-//! Pure. A key below the prefix is a path with slashes; a value is text that the field's type reads. A
+//! Pure. A key below the prefix is a path, with slashes or what the store has for them; a value is text that the field's type reads. A
 //! key that names a section holds a document of that section, with lines of its own.
 
 use super::store::{Entry, Map};
@@ -22,6 +22,8 @@ pub(super) enum Content {
     /// Keys below the prefix are paths.
     Keys {
         prefix: Box<str>,
+        /// What stands between the names of a path.
+        separator: char,
         /// How a value is written that stands at a section.
         sections: Option<Format>,
     },
@@ -93,7 +95,9 @@ pub(super) fn assemble(
             })?;
             Ok(vec![Layered::from(parsed.document(key, entry, format, place)?)])
         }
-        Content::Keys { prefix, sections } => paths(map, prefix, *sections, place, parsed),
+        Content::Keys { prefix, separator, sections } => {
+            paths(map, (prefix, *separator), *sections, place, parsed)
+        }
     }
 }
 
@@ -110,7 +114,7 @@ struct Setting<'a> {
 
 fn paths(
     map: &Map,
-    prefix: &str,
+    (prefix, separator): (&str, char),
     sections: Option<Format>,
     place: &Place<'_>,
     parsed: &mut Parsed,
@@ -119,9 +123,9 @@ fn paths(
         .iter()
         .filter_map(|(key, entry)| {
             let path: Vec<&str> =
-                key.strip_prefix(prefix)?.split('/').filter(|key| !key.is_empty()).collect();
+                key.strip_prefix(prefix)?.split(separator).filter(|key| !key.is_empty()).collect();
             // What a folder is called that some stores show as a key without a value.
-            let folder = key.ends_with('/') && entry.value().is_empty();
+            let folder = key.ends_with(separator) && entry.value().is_empty();
             (!path.is_empty() && !folder).then_some(Setting { path, key, entry })
         })
         .collect();
@@ -198,7 +202,7 @@ mod tests {
     }
 
     fn below(prefix: &str) -> Content {
-        Content::Keys { prefix: prefix.into(), sections: None }
+        Content::Keys { prefix: prefix.into(), separator: '/', sections: None }
     }
 
     #[test]
@@ -212,6 +216,16 @@ mod tests {
         let a = table(root[0].1);
         assert_eq!(doc.str(a[0].1), "2");
         assert_eq!(doc.origin(a[0].1).to_string(), "store /shop/a/x @ revision 2");
+    }
+
+    #[test]
+    fn what_separates_the_names_of_a_path_is_the_stores() {
+        let content = Content::Keys { prefix: "shop.".into(), separator: '.', sections: None };
+        let docs = made(&map(&[("shop.a.x/y", "1")]), &content).unwrap();
+        let doc = &docs[0].doc;
+        let (a, below) = doc.entries(Document::ROOT).next().unwrap();
+        let (x, value) = doc.entries(below).next().unwrap();
+        assert_eq!((doc.str(a), doc.str(x), doc.str(value)), ("a", "x/y", "1"));
     }
 
     #[test]

@@ -47,7 +47,13 @@ impl<S: Store> Remote<S> {
     /// Keys below `prefix` are paths: with the prefix `/shop/`, `/shop/http/timeout` is `http.timeout`. A value
     /// is text that the field's type reads, as from an environment variable.
     pub fn keys(self, prefix: &str) -> Self {
-        Self { content: Content::Keys { prefix: prefix.into(), sections: None }, ..self }
+        self.keys_by(prefix, '/')
+    }
+
+    /// The same where something else than a slash separates the names of a path: with the prefix `shop.` and a
+    /// dot, `shop.http.timeout` is `http.timeout`.
+    pub fn keys_by(self, prefix: &str, separator: char) -> Self {
+        Self { content: Content::Keys { prefix: prefix.into(), separator, sections: None }, ..self }
     }
 
     /// Where keys are paths: a key that names a section holds a document of it in this format. Keys below
