@@ -32,7 +32,7 @@ impl Rig for Single {
     type Store = NatsStore;
     const NAME: &'static str = "nats";
     /// The question for a consumer and the answer to it are long.
-    const STEP: u64 = 7;
+    const STEP: u64 = 13;
 
     fn address(&self) -> SocketAddr {
         self.0.address()
@@ -180,14 +180,15 @@ fn every_operation_that_is_no_value_removes_a_key() {
 fn a_key_that_runs_out_without_a_word_is_found() {
     let _beside = among_others();
     let Some(node) = Node::bare(&[], json!({})) else { return };
-    // One second is the least that this server takes.
-    node.make("config", &json!({"max_age": 1_000_000_000, "duplicate_window": 1_000_000_000}));
-    node.write("shop.text", &[], "for a second");
+    node.make("config", &json!({"allow_msg_ttl": true}));
+    number(&node, 1);
     let watched = Watched::start(brisk(shop(&node)));
+    node.write("shop.text", &[("Nats-TTL", "3s")], "for a while");
+    watched.until("it is there", |app| app.text == "for a while");
     watched.until("it has run out", |app| app.text == BELOW);
-    // All is gone: an empty bucket is followed as well.
     node.write("shop.text", &[], "again");
     watched.until("it is written again", |app| app.text == "again");
+    assert_eq!(watched.alarms(), 0, "{}", watched.story());
     watched.end();
 }
 
@@ -198,8 +199,8 @@ fn a_marker_of_a_key_that_ran_out_removes_it() {
     node.make("config", &json!({"allow_msg_ttl": true, "subject_delete_marker_ttl": 3_600_000_000_000_u64}));
     number(&node, 1);
     let watched = Watched::start(shop(&node).resync(Duration::ZERO));
-    node.write("shop.text", &[("Nats-TTL", "1s")], "for a second");
-    watched.until("it is there", |app| app.text == "for a second");
+    node.write("shop.text", &[("Nats-TTL", "3s")], "for a while");
+    watched.until("it is there", |app| app.text == "for a while");
     watched.until("it has run out", |app| app.text == BELOW);
     assert_eq!(watched.alarms(), 0, "{}", watched.story());
     watched.end();
@@ -545,7 +546,7 @@ impl Rig for Sealed {
     type Store = NatsStore;
     const NAME: &'static str = "nats with TLS";
     /// A handshake has thousands of bytes.
-    const STEP: u64 = 47;
+    const STEP: u64 = 97;
 
     fn address(&self) -> SocketAddr {
         self.0.address()

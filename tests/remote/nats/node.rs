@@ -111,6 +111,8 @@ impl Writer {
             json!({"verbose": false, "pedantic": false, "headers": true, "no_responders": true});
         connect.as_object_mut().expect("a table").extend(login.as_object().expect("a table").clone());
         let mut writer = Self { stream: BufReader::new(stream), asked: 0 };
+        // What is said before the greeting counts as TLS where the server waits for that.
+        writer.stream.read_line(&mut String::new())?;
         writer.say(format!("CONNECT {connect}\r\nSUB _INBOX.writer.* 1\r\n").as_bytes())?;
         Ok(writer)
     }
