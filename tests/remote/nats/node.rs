@@ -79,7 +79,7 @@ impl Node {
             if writer.is_none() {
                 *writer = Writer::open(self.address(), &self.login).ok();
             }
-            let asked = writer.as_mut().map(|writer| ask(writer));
+            let asked = writer.as_mut().map(ask);
             match asked {
                 Some(Ok(said)) if said["error"]["code"] != 503 => {
                     assert!(said["error"].is_null(), "{said}");
@@ -123,8 +123,8 @@ impl Writer {
 
     fn publish(&mut self, subject: &str, headers: &[(&str, &str)], value: &str) -> io::Result<()> {
         self.asked += 1;
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head = format!("NATS/1.0\r\n{lines}\r\n");
+        let lines: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("NATS/1.0\r\n{}\r\n", lines.concat());
         let (first, all) = (head.len(), head.len() + value.len());
         let asked = self.asked;
         self.say(
