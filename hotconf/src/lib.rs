@@ -91,6 +91,7 @@
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
 //! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; it brings `json` | – |
+//! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

@@ -5,7 +5,7 @@
 
 pub(crate) mod consul;
 pub(crate) mod http;
-mod nats;
+pub(crate) mod nats;
 mod openbao;
 pub(crate) mod process;
 pub(crate) mod redis;

@@ -1,7 +1,7 @@
 //! From the keys of a store to documents: one that is a whole document, or paths with their values.
 //!
-//! Pure. A key below the prefix is a path, with slashes or what else the store has between its parts; a value is text that the field's type reads. A
-//! key that names a section holds a document of that section, with lines of its own.
+//! Pure. A key below the prefix is a path, with slashes or what the store has for them; a value is text that
+//! the field's type reads. A key that names a section holds a document of that section, with lines of its own.
 
 use super::store::{Entry, Map};
 use crate::error::{Problem, ProblemKind};
@@ -22,7 +22,7 @@ pub(super) enum Content {
     /// Keys below the prefix are paths.
     Keys {
         prefix: Box<str>,
-        /// What stands between the keys of a path.
+        /// What stands between the names of a path.
         separator: char,
         /// How a value is written that stands at a section.
         sections: Option<Format>,
@@ -96,7 +96,7 @@ pub(super) fn assemble(
             Ok(vec![Layered::from(parsed.document(key, entry, format, place)?)])
         }
         Content::Keys { prefix, separator, sections } => {
-            paths(map, prefix, *separator, *sections, place, parsed)
+            paths(map, (prefix, *separator), *sections, place, parsed)
         }
     }
 }
@@ -114,8 +114,7 @@ struct Setting<'a> {
 
 fn paths(
     map: &Map,
-    prefix: &str,
-    separator: char,
+    (prefix, separator): (&str, char),
     sections: Option<Format>,
     place: &Place<'_>,
     parsed: &mut Parsed,

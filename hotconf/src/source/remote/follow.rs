@@ -47,11 +47,17 @@ impl<S: Store> Remote<S> {
     /// Keys below `prefix` are paths: with the prefix `/shop/`, `/shop/http/timeout` is `http.timeout`. A value
     /// is text that the field's type reads, as from an environment variable.
     pub fn keys(self, prefix: &str) -> Self {
-        Self { content: Content::Keys { prefix: prefix.into(), separator: '/', sections: None }, ..self }
+        self.keys_by(prefix, '/')
     }
 
-    /// Where keys are paths: what stands between their parts, in place of a slash.
-    #[allow(dead_code)] // stores whose keys have no slashes
+    /// The same where something else than a slash separates the names of a path: with the prefix `shop.` and a
+    /// dot, `shop.http.timeout` is `http.timeout`.
+    pub fn keys_by(self, prefix: &str, separator: char) -> Self {
+        Self { content: Content::Keys { prefix: prefix.into(), separator, sections: None }, ..self }
+    }
+
+    /// Where keys are paths: what separates their names from now on.
+    #[allow(dead_code)] // by stores whose users say it
     pub(super) fn separated(mut self, by: char) -> Self {
         if let Content::Keys { separator, .. } = &mut self.content {
             *separator = by;

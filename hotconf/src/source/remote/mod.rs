@@ -30,6 +30,8 @@ pub mod consul;
 pub mod etcd;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "nats")]
+pub mod nats;
 #[cfg(feature = "redis")]
 pub mod redis;
 
@@ -41,6 +43,8 @@ pub(crate) mod sources {
     pub use super::etcd::Etcd;
     #[cfg(feature = "http")]
     pub use super::http::Http;
+    #[cfg(feature = "nats")]
+    pub use super::nats::Nats;
     #[cfg(feature = "redis")]
     pub use super::redis::Redis;
 }

@@ -24,5 +24,7 @@ pub(super) use endpoint::Endpoint;
 pub(super) use explain::explain;
 pub(super) use http1::{Header, Http1, Method, Response};
 pub(super) use stream::Stream;
+pub(super) use tls::handshake;
 pub use token::Token;
+pub(super) use token::elsewhere;
 pub use transport::Transport;
