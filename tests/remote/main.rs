@@ -8,6 +8,7 @@ mod etcd;
 mod http;
 mod lines;
 mod living;
+mod nacos;
 mod proxy;
 mod resuming;
 mod rig;

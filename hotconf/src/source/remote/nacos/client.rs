@@ -50,6 +50,8 @@ pub struct NacosSession {
     busy: u32,
     /// When the next question may follow, at the pace.
     paced: Option<Instant>,
+    /// How long the server asks to be left alone.
+    floor: Duration,
 }
 
 /// How a token is sent.
@@ -86,6 +88,7 @@ impl NacosSession {
             futile: 0,
             busy: 0,
             paced: None,
+            floor: Duration::ZERO,
         };
         session.log_in(cx).await?;
         Ok(session)
@@ -268,75 +271,60 @@ impl NacosSession {
     async fn follow(&mut self, cx: &Context, after: &Cursor) -> Result<Step, SourceError> {
         self.pace(cx).await;
         let began = cx.now();
-        let changed = self.listen(cx).await?;
+        let news = self.listen(cx).await?;
         let fresh = std::mem::take(&mut self.fresh);
         let mut step = Step::Same { cursor: after.clone() };
-        if changed {
-            match self.read(cx).await? {
-                Found::All(all, same) => {
-                    if !same {
-                        self.futile = 0;
-                        return Ok(Step::Listing { all, cursor: self.cursor() });
-                    }
-                    step = Step::Same { cursor: self.cursor() };
-                }
-                // It will say again that it changed.
-                Found::Busy => return Ok(step),
-            }
-        } else {
+        if news == News::None {
             // Whoever sees no change sees what was there before it was being written.
             self.busy = 0;
+        } else {
+            match self.read(cx).await? {
+                // It will say again that it changed.
+                Found::Busy => return Ok(step),
+                Found::All(all, same) => {
+                    let cursor = self.cursor();
+                    step = if same { Step::Same { cursor } } else { Step::Listing { all, cursor } };
+                }
+            }
         }
-        if changed || (!fresh && cx.now().saturating_duration_since(began) < AT_ONCE) {
+        let brings = matches!(step, Step::Listing { .. }) && news == News::Some;
+        let held = cx.now().saturating_duration_since(began) >= AT_ONCE;
+        if brings || (news == News::None && held) {
+            self.futile = 0;
+        } else if news != News::None || !fresh {
             self.futile = self.futile.saturating_add(1);
             if self.futile == IMPATIENT {
-                let what = if changed {
-                    "says again and again that there is news, and there is none"
-                } else {
-                    "answers at once though it is asked to hold the question until there is news"
-                };
-                cx.warn(format!("{what}; it is now asked every {LONGEST_REST:?} at the least"));
+                complain(news, cx);
             }
-        } else if !changed && !fresh {
-            self.futile = 0;
         }
         Ok(step)
     }
 
     /// Asks whether there is news, and lets the server hold the question until there is; the first one after a
     /// listing it answers at once, so that it is known to answer any.
-    async fn listen(&mut self, cx: &Context) -> Result<bool, SourceError> {
+    async fn listen(&mut self, cx: &Context) -> Result<News, SourceError> {
         let digest = match &self.held {
             None => "".into(),
             Some(Content { claimed: Some(claimed), .. }) if self.adopted => claimed.clone(),
             Some(content) => content.digest.clone(),
         };
-        let hold = self.settings.hold.as_millis().to_string();
-        let mut headers = vec![Header::new("content-type", FORM), Header::new("long-pulling-timeout", &hold)];
+        let hold = self.settings.hold;
+        let millis = hold.as_millis().to_string();
+        let mut headers =
+            vec![Header::new("content-type", FORM), Header::new("long-pulling-timeout", &millis)];
         if self.fresh {
             headers.push(Header::new("long-pulling-timeout-no-hangup", "true"));
         }
         let question = |place: &Place, token: Option<&str>| place.listen(&digest, token);
         let answer = self.ask(Method::Post, &headers, question, cx).await?;
-        match answer.status {
-            200 => {
-                let changed = self.settings.place.is_changed(&answer.body);
-                changed.map_err(|error| named(&answer.from, &error))
-            }
-            503 => {
-                let error = answer.failure();
-                let message = format!(
-                    "{} answered 503: it is not well, or holds as many questions as it may",
-                    answer.from
-                );
-                let told = SourceError::down(message);
-                Err(match error.retry_after() {
-                    Some(delay) => told.with_retry_after(delay),
-                    None => told,
-                })
-            }
-            _ => Err(answer.failure()),
+        self.floor = Duration::ZERO;
+        if answer.status != 200 {
+            self.floor = answer.retry_after().unwrap_or_default().min(hold);
+            return Ok(News::Unheld(answer.status));
         }
+        let changed = self.settings.place.is_changed(&answer.body);
+        let changed = changed.map_err(|error| named(&answer.from, &error))?;
+        Ok(if changed { News::Some } else { News::None })
     }
 
     /// Waits until the next question may be asked: a document that changes all the time is not asked for without end,
@@ -347,7 +335,8 @@ impl NacosSession {
         let mut at = self.paced.map_or(earliest, |at| at.max(earliest));
         if let Some(rest) = self.rest() {
             // The lesser half is drawn: many that are answered so do not ask all at once.
-            at = at.max(later(now, rest / 2 + part(rest / 2, cx.random())));
+            let rest = (rest / 2 + part(rest / 2, cx.random())).max(self.floor);
+            at = at.max(later(now, rest));
         }
         self.paced = Some(later(at, PACE));
         if at > now {
@@ -360,9 +349,39 @@ impl NacosSession {
         if let Some(turn) = self.busy.checked_sub(1) {
             return Some(BUSY.saturating_mul(1 << turn.min(16)).min(BUSIEST));
         }
-        let turn = self.futile.checked_sub(IMPATIENT)?;
-        Some(AT_ONCE.saturating_mul(1 << turn.min(16)).min(LONGEST_REST))
+        let turn = self.futile.checked_sub(IMPATIENT);
+        let rest = turn.map(|turn| AT_ONCE.saturating_mul(1 << turn.min(16)).min(LONGEST_REST));
+        rest.or_else(|| (!self.floor.is_zero()).then_some(Duration::ZERO))
     }
+}
+
+/// What the listener said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// The document is the one that we have.
+    None,
+    /// It is another.
+    Some,
+    /// It held no question, and answered with this status: only the document itself tells.
+    Unheld(u16),
+}
+
+/// Tells that the server brings nothing by being asked.
+fn complain(news: News, cx: &Context) {
+    let what = match news {
+        News::None => {
+            "answers at once though it is asked to hold the question until there is news".to_owned()
+        }
+        News::Some => "says again and again that there is news, and there is none".to_owned(),
+        News::Unheld(503) => {
+            "answers 503 where it is to hold a question until there is news: it may hold as many as it can"
+                .to_owned()
+        }
+        News::Unheld(status) => {
+            format!("answers {status} where it is to hold a question until there is news")
+        }
+    };
+    cx.warn(format!("{what}; it is now asked more and more seldom, down to every {LONGEST_REST:?}"));
 }
 
 /// What was found in place of the document.
@@ -417,6 +436,7 @@ impl Session for NacosSession {
     fn quiet(&self) -> Duration {
         // As the official clients do: a server is busy with many, and may be late by a half.
         let hold = self.settings.hold;
-        hold.saturating_add(hold / 2).saturating_add(LONGEST_REST).saturating_add(ANSWER)
+        // The hold once more, where it asks to be left alone.
+        hold.saturating_mul(2).saturating_add(hold / 2).saturating_add(LONGEST_REST).saturating_add(ANSWER)
     }
 }
