@@ -379,7 +379,7 @@ impl Rig for Fake {
     type Store = NacosStore;
 
     const NAME: &'static str = "nacos, as recorded";
-    const STEP: u64 = 11;
+    const STEP: u64 = 17;
 
     fn address(&self) -> SocketAddr {
         self.address

@@ -1,7 +1,7 @@
 //! r-nacos, a server of the same protocol: found, started on loopback, written to.
 
 use super::fake::{body, changed};
-use crate::rig::{Rig, lock};
+use crate::rig::{PATIENCE, Rig, lock};
 use crate::servers::http::{must, request};
 use crate::servers::process::Process;
 use crate::servers::{command, free, or_left_out};
@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 pub(crate) struct Real {
     address: SocketAddr,
@@ -51,15 +52,17 @@ impl Real {
             command.envs(settings.iter().copied());
             command
         };
-        // It answers before it can write. A login writes where there are users, and a document where there are none.
+        // It answers, and says that it has written, before it keeps what is written.
         let ready = move || {
-            let asked = |path, form| {
-                let kind = [("content-type", "application/x-www-form-urlencoded")];
-                request(address, "POST", path, &kind, form).is_ok_and(|(status, _)| status == 200)
+            let kind = [("content-type", "application/x-www-form-urlencoded")];
+            let well = |method, path, form| {
+                request(address, method, path, &kind, form).is_ok_and(|(status, _)| status == 200)
             };
-            asked("/nacos/v1/auth/login", "username=shop&password=hunter2")
+            let known = "/nacos/v1/cs/configs?dataId=ready&group=DEFAULT_GROUP";
+            well("POST", "/nacos/v1/auth/login", "username=shop&password=hunter2")
                 && (!settings.is_empty()
-                    || asked("/nacos/v1/cs/configs", "dataId=ready&group=DEFAULT_GROUP&content=ready"))
+                    || well("POST", "/nacos/v1/cs/configs", "dataId=ready&group=DEFAULT_GROUP&content=ready")
+                        && well("GET", known, ""))
         };
         let process = Process::start("nacos", begin, ready);
         Some(Self { address, process, keys: Mutex::default(), older: Mutex::default() })
@@ -71,6 +74,27 @@ impl Real {
             must(self.address, "POST", "/nacos/v1/auth/login", &form, "username=shop&password=hunter2");
         let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
         said["accessToken"].as_str().expect("a token").to_owned()
+    }
+}
+
+/// Puts the document of the suite, and waits until it is there: the server's answer is ahead of what it keeps.
+pub(crate) fn publish(at: SocketAddr, text: &str, token: Option<&str>) {
+    let coded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let form = format!("dataId=app.json&group=DEFAULT_GROUP&type=json&content={coded}");
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+    headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+    let target = "/nacos/v1/cs/configs?dataId=app.json&group=DEFAULT_GROUP";
+    let mut asked: Option<Instant> = None;
+    let end = Instant::now() + PATIENCE;
+    while !request(at, "GET", target, &headers, "").is_ok_and(|(_, found)| found == text) {
+        // What was written while it began may be lost.
+        if asked.is_none_or(|asked| asked.elapsed() > Duration::from_secs(1)) {
+            must(at, "POST", "/nacos/v1/cs/configs", &headers, &form);
+            asked = Some(Instant::now());
+        }
+        assert!(Instant::now() < end, "what was written is not there");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -95,10 +119,7 @@ impl Rig for Real {
     fn change(&self, changes: &[(&str, Option<&str>)]) {
         let mut keys = lock(&self.keys);
         changed(&mut keys, changes);
-        let text: String = body(&keys).bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let form = format!("dataId=app.json&group=DEFAULT_GROUP&type=json&content={text}");
-        let kind = [("content-type", "application/x-www-form-urlencoded")];
-        must(self.address, "POST", "/nacos/v1/cs/configs", &kind, &form);
+        publish(self.address, &body(&keys), None);
     }
 
     fn kill(&self) {

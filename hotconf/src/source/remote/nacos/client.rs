@@ -123,7 +123,9 @@ impl NacosSession {
             _ => return Err(answer.failure()),
         }
         let admitted = wire::admission(&said).map_err(|why| {
-            SourceError::down(format!("{from} answered the login with something that {why}"))
+            SourceError::invalid(format!(
+                "{from} answered the login with something that {why}: does a proxy answer in its place?"
+            ))
         })?;
         // As the official clients do: a tenth before it runs out.
         let renew = admitted.ttl.map(|ttl| later(cx.now(), ttl.saturating_sub(ttl / 10)));
@@ -436,7 +438,6 @@ impl Session for NacosSession {
     fn quiet(&self) -> Duration {
         // As the official clients do: a server is busy with many, and may be late by a half.
         let hold = self.settings.hold;
-        // The hold once more, where it asks to be left alone.
-        hold.saturating_mul(2).saturating_add(hold / 2).saturating_add(LONGEST_REST).saturating_add(ANSWER)
+        hold.saturating_add(hold / 2).saturating_add(LONGEST_REST.max(self.floor)).saturating_add(ANSWER)
     }
 }
