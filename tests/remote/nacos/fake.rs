@@ -169,13 +169,14 @@ async fn talk(mut stream: TcpStream, shared: Arc<Shared>, mut frozen: watch::Rec
         frozen.wait_for(|frozen| !frozen).await.ok()?;
         lock(&shared.seen).push(request.clone());
         let instead = lock(&shared.instead).as_mut().and_then(|instead| instead(&request));
-        let answer = match instead {
-            Some(answer) => answer,
+        let answer = if let Some(answer) = instead {
+            answer
+        } else {
             // A client that is gone is not answered.
-            None => tokio::select! {
+            tokio::select! {
                 answer = answer(&shared, &request) => answer?,
                 _ = reading.fill_buf() => return None,
-            },
+            }
         };
         tokio::time::sleep(answer.late).await;
         frozen.wait_for(|frozen| !frozen).await.ok()?;

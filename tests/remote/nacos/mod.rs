@@ -64,7 +64,7 @@ fn exchange(text: &str) -> Exchange {
     };
     let ((asked, form), (answered, body)) = (lines(">"), lines("<"));
     let (first, headers) = asked.split_first().expect("a question");
-    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let headers = headers.iter().map(|line| format!("{line}\r\n")).collect::<Vec<_>>().concat();
     let length = form.len();
     Exchange {
         question: format!("{first} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n{headers}\r\n{form}"),
@@ -162,7 +162,7 @@ fn the_listener_is_asked_with_the_digest_of_what_is_there() {
     assert_eq!(unheld(listened[0]), Some("true".into()));
     assert!(listened[1..].iter().all(|request| unheld(request).is_none()), "{listened:?}");
     assert!(listened.iter().all(|request| request.headers["long-pulling-timeout"] == "30000"));
-    assert!(seen.iter().all(|request| request.headers.get("authorization").is_none()));
+    assert!(seen.iter().all(|request| !request.headers.contains_key("authorization")));
     watched.end();
 }
 
@@ -379,6 +379,8 @@ fn a_listener_that_holds_no_question_is_asked_at_a_pace() {
     watched.end();
 }
 
+type Said = fn() -> Answer;
+
 #[test]
 fn what_is_no_document_is_refused_with_the_reason_and_its_repair_applies() {
     let _beside = among_others();
@@ -387,7 +389,7 @@ fn what_is_no_document_is_refused_with_the_reason_and_its_repair_applies() {
     let watched = Watched::start(quiet(source(&fake)));
     let encrypted = || Answer::of(200, "Zm9v").with("encrypted-data-key", "c2VjcmV0");
     let page = || Answer::of(200, "<html>hunter2").with("content-type", "text/html");
-    let cases: [(fn() -> Answer, &str); 3] = [
+    let cases: [(Said, &str); 3] = [
         (encrypted, "encrypted by a plugin"),
         (page, "answered with a page"),
         (|| Answer::of(200, "{\"a\": "), "nacos DEFAULT_GROUP/app.json @ md5 "),

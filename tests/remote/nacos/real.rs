@@ -79,7 +79,7 @@ impl Real {
 
 /// Puts the document of the suite, and waits until it is there: the server's answer is ahead of what it keeps.
 pub(crate) fn publish(at: SocketAddr, text: &str, token: Option<&str>) {
-    let coded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let coded = text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     let form = format!("dataId=app.json&group=DEFAULT_GROUP&type=json&content={coded}");
     let bearer = token.map(|token| format!("Bearer {token}"));
     let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
