@@ -1,7 +1,7 @@
 //! Nacos: one document by its id, group and namespace, followed by the long poll of version 1.
 //!
-//! [`client`] holds the session and is the only file that waits for a network; [`wire`] writes questions and reads
-//! answers; [`md5`] is the digest by which both sides compare.
+//! `client` holds the session and is the only file that waits for a network; `wire` writes questions and reads
+//! answers; `md5` is the digest by which both sides compare.
 
 mod client;
 mod md5;
