@@ -92,6 +92,7 @@
 //! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
 //! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; it brings `json` | – |
 //! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
+//! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; the feature `json` | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

@@ -9,6 +9,7 @@ mod etcd;
 mod http;
 mod lines;
 mod living;
+mod nacos;
 mod nats;
 mod proxy;
 mod redis;

@@ -30,6 +30,8 @@ pub mod consul;
 pub mod etcd;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "nacos")]
+pub mod nacos;
 #[cfg(feature = "nats")]
 pub mod nats;
 #[cfg(feature = "redis")]
@@ -43,6 +45,8 @@ pub(crate) mod sources {
     pub use super::etcd::Etcd;
     #[cfg(feature = "http")]
     pub use super::http::Http;
+    #[cfg(feature = "nacos")]
+    pub use super::nacos::Nacos;
     #[cfg(feature = "nats")]
     pub use super::nats::Nats;
     #[cfg(feature = "redis")]
