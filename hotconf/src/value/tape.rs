@@ -49,6 +49,7 @@ pub(super) struct Node {
 }
 
 /// A parsed document: its name, its kept text, and the tape.
+#[derive(Clone)]
 pub(crate) struct Document {
     pub(super) name: Arc<str>,
     /// The text as read, then the arena of strings that had escapes. Wiped on drop: it may hold secrets.
@@ -62,6 +63,8 @@ pub(crate) struct Document {
     pub(super) problems: Vec<Problem>,
     /// Byte offsets at which lines begin, made on the first question.
     pub(super) lines: OnceLock<Vec<u32>>,
+    /// Its source says that each value of it is a secret, whatever field it is for.
+    pub(super) secret: bool,
 }
 
 impl std::fmt::Debug for Document {
@@ -104,6 +107,30 @@ impl Document {
     pub(crate) fn with_problems(mut self, problems: Vec<Problem>) -> Self {
         self.problems = problems;
         self
+    }
+
+    /// Whether each value of it is a secret: shown nowhere, and kept only where it is sealed.
+    #[inline]
+    pub(crate) fn is_secret(&self) -> bool {
+        self.secret
+    }
+
+    /// From now on each value of it is a secret.
+    pub(crate) fn set_secret(&mut self) {
+        self.secret = true;
+    }
+
+    /// From now on it is as one says it who has no types and no lines: a string is text that its field's type reads, and
+    /// all stands at the document as a whole.
+    #[cfg(feature = "remote")]
+    pub(crate) fn make_untyped(&mut self) {
+        self.places = vec![Origin::whole(self.name.clone())];
+        for node in &mut self.nodes {
+            node.pos = 0;
+            if node.kind == Kind::Str {
+                node.kind = Kind::Text;
+            }
+        }
     }
 
     /// The path of the value that stands at `offset` of the text.
@@ -340,6 +367,7 @@ impl Builder {
                 places: Vec::new(),
                 problems: Vec::new(),
                 lines: OnceLock::new(),
+                secret: false,
             },
         }
     }
