@@ -6,7 +6,7 @@
 mod consul;
 pub(crate) mod http;
 mod nats;
-mod openbao;
+pub(crate) mod openbao;
 pub(crate) mod process;
 mod redis;
 mod zookeeper;
