@@ -285,8 +285,7 @@ fn an_answer_that_is_no_vaults_is_not_repeated() {
         let server = StandIn::start(fixed);
         let watched = Watched::start(kv(&server));
         server.says(move |_| Answer(200, "", body.to_owned()));
-        watched.until_it_is(SourceState::Stale);
-        until("it is told", || watched.remote().error.is_some());
+        until("it is told", || watched.alarms() > 0 && watched.remote().error.is_some());
         let told = format!("{} {:?}", watched.story(), watched.remote());
         assert!(!told.contains("hunter2"), "{told}");
         server.says(fixed);

@@ -15,7 +15,7 @@ use super::term::{Term, Then};
 use super::wire::{self, Answer, Found, Lent, Mark, Member};
 use super::{Login, Place, Settings};
 use crate::race::{Either, race};
-use crate::source::{Context, Cursor, SourceError};
+use crate::source::{BoxFuture, Context, Cursor, SourceError};
 use crate::sync::{later, lock};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -59,9 +59,10 @@ struct Lease {
 
 /// A session with one server.
 pub struct VaultSession {
-    http: Http1,
+    line: Line,
     /// What stands in front of `/v1` in the address.
     base: Box<str>,
+    /// The address up to that.
     server: Box<str>,
     settings: Arc<Settings>,
     held: Arc<Mutex<Held>>,
@@ -84,18 +85,18 @@ impl VaultSession {
             let message = "expected what to read: `.secret(\"secret\", \"shop/db\")`";
             return Err(SourceError::invalid(message));
         }
-        let mut session = Self {
-            http: Http1::new(endpoint.clone(), settings.transport.clone()),
+        let mut http = Http1::new(endpoint.clone(), settings.transport.clone());
+        http.open(cx).await?;
+        Ok(Self {
+            line: Line::Free(http),
             base: endpoint.path().trim_end_matches('/').into(),
-            server: endpoint.to_string().into(),
+            server: format!("{}://{}", endpoint.scheme(), endpoint.authority()).into(),
             settings: settings.clone(),
             held: held.clone(),
             mark: None,
             blind: false,
             poll: None,
-        };
-        session.http.open(cx).await?;
-        Ok(session)
+        })
     }
 
     // The token.
@@ -434,24 +435,17 @@ impl VaultSession {
         body: &[u8],
         cx: &Context,
     ) -> Result<Response, SourceError> {
-        let target = format!("{}/v1/{target}", self.base);
-        let settings = self.settings.clone();
-        // Agents may ask for the first, which no page in a browser can send.
-        let mut headers = vec![Header::new("x-vault-request", "true")];
-        if let Some(namespace) = settings.namespace.as_deref().filter(|_| !target.contains("/v1/sys/health"))
-        {
-            headers.push(Header::new("x-vault-namespace", namespace));
-        }
-        if let Some(token) = token {
-            headers.push(Header::secret("x-vault-token", token));
-        }
-        if !body.is_empty() {
-            headers.push(Header::new("content-type", "application/json"));
-        }
+        let question = Question {
+            method,
+            target: format!("{}/v1/{target}", self.base),
+            // What a server says of itself is said in no namespace.
+            namespace: self.settings.namespace.clone().filter(|_| !target.starts_with("sys/health")),
+            token: token.map(|token| Zeroizing::new(token.to_owned())),
+            body: Zeroizing::new(body.to_vec()),
+        };
         let mut tries = 0;
         loop {
-            let asked = self.http.request(method, &target, &headers, body, cx);
-            let answer = match race(asked, cx.sleep(ANSWER)).await {
+            let answer = match race(self.line.ask(question.clone(), cx), cx.sleep(ANSWER)).await {
                 Either::First(answer) => answer?,
                 Either::Second(()) => {
                     return Err(SourceError::down(format!("gave no answer within {ANSWER:?}")));
@@ -485,13 +479,14 @@ impl VaultSession {
     fn denied(&self, answer: &Response, target: &str, token: &str, cx: &Context) -> SourceError {
         let (from, status, said) = (&answer.from, answer.status, self.complaint(answer, token, cx));
         let remedy = match &self.settings.login {
-            _ if &**from != "it" => {
-                format!("it is another server, to which our token is not sent: give {from} as the address")
+            _ if !from.strip_prefix(&*self.server).is_some_and(|rest| rest.starts_with('/')) => {
+                let there = from.split("/v1/").next().unwrap_or_default();
+                format!("it is another server, to which our token is not sent: give {there} as the address")
             }
             Login::Nobody => "say who we are: `.token(token)`, or a login".to_owned(),
             _ => format!("has the token ended, or do its policies not allow `read` on `{target}`?"),
         };
-        SourceError::denied(format!("{from} answered {status} to {target}{said}: {remedy}"))
+        SourceError::denied(format!("{from} answered {status}{said}: {remedy}"))
     }
 
     /// What an answer means that brings nothing.
@@ -505,15 +500,11 @@ impl VaultSession {
                 Err(why) => self.away(why, answer),
                 Ok(()) => answer.failure(),
             },
-            412 => SourceError::down(format!(
-                "{from} answered 412 to {target}: it lags behind the active server"
-            )),
+            412 => SourceError::down(format!("{from} answered 412: it lags behind the active server")),
             473 => SourceError::down(format!(
-                "{from} answered 473 to {target}: it is a standby that shows nothing; give the active server's address"
+                "{from} answered 473: it is a standby that shows nothing; give the active server's address"
             )),
-            400..=499 if status != 429 => {
-                SourceError::invalid(format!("{from} answered {status} to {target}{said}"))
-            }
+            400..=499 if status != 429 => SourceError::invalid(format!("{from} answered {status}{said}")),
             _ => answer.failure(),
         }
     }
@@ -525,6 +516,59 @@ impl VaultSession {
             Some(delay) => error.with_retry_after(delay),
             None => error,
         }
+    }
+}
+
+/// The way to the server: one question at a time.
+enum Line {
+    Free(Http1),
+    /// A question is under way. Whoever asked may be gone: it is then answered before the next, so that the connection
+    /// outlasts a future that was dropped.
+    Busy(BoxFuture<'static, (Http1, Result<Response, SourceError>)>),
+}
+
+/// A question, with all that it needs.
+#[derive(Clone)]
+struct Question {
+    method: Method,
+    target: String,
+    namespace: Option<Box<str>>,
+    token: Option<Zeroizing<String>>,
+    body: Zeroizing<Vec<u8>>,
+}
+
+impl Line {
+    async fn ask(&mut self, question: Question, cx: &Context) -> Result<Response, SourceError> {
+        if let Self::Busy(before) = self {
+            let (http, _) = before.await;
+            *self = Self::Free(http);
+        }
+        // Nothing waits until the question is in its place, so that no drop finds the line without its connection.
+        if let Self::Free(http) = std::mem::replace(self, Self::Busy(Box::pin(std::future::pending()))) {
+            *self = Self::Busy(Box::pin(question.put(http, cx.clone())));
+        }
+        let Self::Busy(asking) = self else { unreachable!("it was just put there") };
+        let (http, answer) = asking.await;
+        *self = Self::Free(http);
+        answer
+    }
+}
+
+impl Question {
+    async fn put(self, mut http: Http1, cx: Context) -> (Http1, Result<Response, SourceError>) {
+        // Agents may ask for the first, which no page in a browser can send.
+        let mut headers = vec![Header::new("x-vault-request", "true")];
+        if let Some(namespace) = &self.namespace {
+            headers.push(Header::new("x-vault-namespace", namespace));
+        }
+        if let Some(token) = &self.token {
+            headers.push(Header::secret("x-vault-token", token));
+        }
+        if !self.body.is_empty() {
+            headers.push(Header::new("content-type", "application/json"));
+        }
+        let answer = http.request(self.method, &self.target, &headers, &self.body, &cx).await;
+        (http, answer)
     }
 }
 
