@@ -1,4 +1,4 @@
-//! Asks Vault: logs in, reads, polls, and keeps what is lent. The only file here that waits.
+//! Asks Vault: reads, polls, and keeps what is lent.
 //!
 //! Rules:
 //!
@@ -9,13 +9,14 @@
 //!    others slowly, is the core's doing.
 
 use super::super::backoff::part;
-use super::super::net::{Endpoint, Header, Http1, Method, Response};
+use super::super::net::{Endpoint, Http1, Method, Response};
 use super::super::store::{Entry, Map, Session, Step};
+use super::line::{Line, Question};
 use super::term::{Term, Then};
-use super::wire::{self, Answer, Found, Lent, Mark, Member};
+use super::wire::{self, Answer, Found, Mark, Member};
 use super::{Login, Place, Settings};
 use crate::race::{Either, race};
-use crate::source::{BoxFuture, Context, Cursor, SourceError};
+use crate::source::{Context, Cursor, SourceError};
 use crate::sync::{later, lock};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -31,41 +32,41 @@ const PATIENCE: u32 = 4;
 /// What the server lends us.
 #[derive(Default)]
 pub(super) struct Held {
-    pass: Option<Pass>,
-    lease: Option<Lease>,
+    pub(super) pass: Option<Pass>,
+    pub(super) lease: Option<Lease>,
     /// How many tokens there were.
-    passes: u64,
+    pub(super) passes: u64,
 }
 
 /// A token that we show.
 #[derive(Clone)]
-struct Pass {
-    token: Arc<Zeroizing<String>>,
-    number: u64,
+pub(super) struct Pass {
+    pub(super) token: Arc<Zeroizing<String>>,
+    pub(super) number: u64,
     /// It was given to us by a login.
-    own: bool,
-    term: Option<Term>,
+    pub(super) own: bool,
+    pub(super) term: Option<Term>,
 }
 
 /// A secret that is lent.
 #[derive(Clone)]
-struct Lease {
+pub(super) struct Lease {
     id: Arc<Zeroizing<String>>,
     entry: Entry,
     term: Term,
     /// The token that asked for it.
-    pass: u64,
+    pub(super) pass: u64,
 }
 
 /// A session with one server.
 pub struct VaultSession {
-    line: Line,
+    pub(super) line: Line,
     /// What stands in front of `/v1` in the address.
     base: Box<str>,
     /// The address up to that.
-    server: Box<str>,
-    settings: Arc<Settings>,
-    held: Arc<Mutex<Held>>,
+    pub(super) server: Box<str>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) held: Arc<Mutex<Held>>,
     /// The version that was listed last.
     mark: Option<Mark>,
     /// The metadata may not be read.
@@ -99,137 +100,6 @@ impl VaultSession {
         })
     }
 
-    // The token.
-
-    /// The token that is good now: the one that is held, or that of a login.
-    async fn pass(&mut self, cx: &Context) -> Result<Option<Pass>, SourceError> {
-        if matches!(self.settings.login, Login::Nobody) {
-            return Ok(None);
-        }
-        let held = lock(&self.held).pass.clone();
-        match held {
-            Some(pass) if !pass.term.is_some_and(|term| term.is_over(cx.now())) => Ok(Some(pass)),
-            _ => self.log_in(cx).await.map(Some),
-        }
-    }
-
-    /// Gets a token, whatever is held.
-    async fn log_in(&mut self, cx: &Context) -> Result<Pass, SourceError> {
-        let settings = self.settings.clone();
-        let (lent, own) = match &settings.login {
-            Login::Nobody => return Err(SourceError::denied("there is nobody to log in as")),
-            Login::Token(token) => (self.given(token.read(cx).await?, cx).await?, false),
-            Login::AppRole(role, secret) => {
-                let secret = secret.read(cx).await?;
-                let members = [("role_id", Member::Text(role)), ("secret_id", Member::Text(&secret))];
-                (self.login("approle", &members, &secret, cx).await?, true)
-            }
-            Login::Jwt(role, jwt) => {
-                let jwt = jwt.read(cx).await?;
-                let members = [("role", Member::Text(role)), ("jwt", Member::Text(&jwt))];
-                (self.login("jwt", &members, &jwt, cx).await?, true)
-            }
-        };
-        let term = Term::granted(lent.duration, lent.renewable, cx.now(), cx.random());
-        let mut held = lock(&self.held);
-        // A token that is read again and is the same is no other: what it asked for stays.
-        let same = held.pass.as_ref().filter(|pass| *pass.token == lent.what).map(|pass| pass.number);
-        if same.is_none() {
-            held.passes += 1;
-        }
-        let number = same.unwrap_or(held.passes);
-        let pass = Pass { token: Arc::new(lent.what), number, own, term };
-        held.pass = Some(pass.clone());
-        Ok(pass)
-    }
-
-    /// A token that was given to us, and for how long it is good, as far as that may be asked.
-    async fn given(&mut self, token: Zeroizing<String>, cx: &Context) -> Result<Lent, SourceError> {
-        let answer = self.call(Method::Get, "auth/token/lookup-self", Some(&token), b"", cx).await?;
-        let (duration, renewable) = match answer.status {
-            200 => {
-                let told = self.read(&answer, cx)?.token();
-                (told.duration, told.renewable)
-            }
-            // The read itself tells whether it is the token that is refused, or the question.
-            400..=499 => (Duration::ZERO, false),
-            _ => return Err(self.refusal(&answer, "auth/token/lookup-self", &token, cx)),
-        };
-        Ok(Lent { what: token, duration, renewable })
-    }
-
-    async fn login(
-        &mut self,
-        usual: &str,
-        members: &[(&str, Member<'_>)],
-        secret: &str,
-        cx: &Context,
-    ) -> Result<Lent, SourceError> {
-        let mount = self.settings.mount.as_deref().unwrap_or(usual);
-        let target = format!("auth/{}/login", wire::path(mount).map_err(SourceError::invalid)?);
-        let answer = self.call(Method::Post, &target, None, &wire::body(members), cx).await?;
-        match answer.status {
-            200 => self.read(&answer, cx)?.login().ok_or_else(|| {
-                SourceError::invalid(format!("{} answered a login without a token", self.server))
-            }),
-            // A secret id that is wrong is a bad request to it.
-            400..=499 if answer.status != 429 => {
-                let said = self.complaint(&answer, secret, cx);
-                let status = answer.status;
-                let remedy = "check the role and its secret";
-                Err(SourceError::denied(format!(
-                    "the login at {target} was answered {status}{said}: {remedy}"
-                )))
-            }
-            _ => Err(self.refusal(&answer, &target, secret, cx)),
-        }
-    }
-
-    /// Renews the token, or gets another.
-    async fn keep_pass(&mut self, pass: &Pass, term: Term, cx: &Context) -> Result<Pass, SourceError> {
-        if term.then == Then::Renew {
-            let increment = format!("{}s", term.asked.as_secs());
-            let body = wire::body(&[("increment", Member::Text(&increment))]);
-            let target = "auth/token/renew-self";
-            let answer = self.call(Method::Post, target, Some(&pass.token), &body, cx).await?;
-            match answer.status {
-                200 => {
-                    let lent = self.read(&answer, cx)?.login();
-                    let lent = lent.map_or((Duration::ZERO, false), |lent| (lent.duration, lent.renewable));
-                    let term = term.renewed(lent.0, lent.1, cx.now(), cx.random());
-                    let pass = Pass { term: Some(term), ..pass.clone() };
-                    lock(&self.held).pass = Some(pass.clone());
-                    return Ok(pass);
-                }
-                400..=499 if answer.status != 429 => {}
-                _ => return Err(self.refusal(&answer, target, &pass.token, cx)),
-            }
-        }
-        let fresh = self.log_in(cx).await?;
-        if fresh.number == pass.number && !fresh.own {
-            cx.warn("its token cannot be renewed any further, and no other is there: give it a new one before it ends");
-        }
-        Ok(fresh)
-    }
-
-    /// The token was refused: it is forgotten, and given back where nothing hangs on it, so that slow attempts do not
-    /// leave one behind each.
-    async fn forget(&mut self, pass: &Pass, cx: &Context) {
-        let alone = {
-            let mut held = lock(&self.held);
-            if held.pass.as_ref().is_some_and(|held| held.number == pass.number) {
-                held.pass = None;
-            }
-            held.lease.as_ref().is_none_or(|lease| lease.pass != pass.number)
-        };
-        if alone && pass.own {
-            // Where it was the token that was refused, there is nothing to give back.
-            let _ = self.call(Method::Post, "auth/token/revoke-self", Some(&pass.token), b"", cx).await;
-        }
-    }
-
-    // The secret.
-
     /// All that there is.
     async fn list(&mut self, cx: &Context) -> Result<Step, SourceError> {
         let pass = self.pass(cx).await?;
@@ -256,7 +126,7 @@ impl VaultSession {
             self.call(Method::Get, &target, token.as_deref().map(|token| &***token), b"", cx).await?;
         let found = match answer.status {
             200 | 404 => {
-                let read = self.read(&answer, cx);
+                let read = Self::read(&answer, cx);
                 // A page may stand at an address of which the server knows nothing.
                 if answer.status == 404 { read.ok() } else { Some(read?) }
             }
@@ -321,13 +191,12 @@ impl VaultSession {
         let (now, random) = (cx.now(), cx.random());
         let term = match answer.status {
             200 if renews => {
-                let lent = self.read(&answer, cx)?.renewal();
+                let lent = Self::read(&answer, cx)?.renewal();
                 lease.term.renewed(lent.duration, lent.renewable, now, random)
             }
-            200 | 204 => return Ok(true),
             // It may not be renewed by us, but it may be good all the same.
             403 if renews => lease.term.fixed(now, random),
-            403 => return Ok(true),
+            200 | 204 | 403 => return Ok(true),
             400 | 404 => return Ok(false),
             _ => return Err(self.refusal(&answer, target, token, cx)),
         };
@@ -390,7 +259,7 @@ impl VaultSession {
             // There is nothing new before its lease ends; the server shows that it lives.
             let target = "sys/health?standbyok=true&perfstandbyok=true";
             let answer = self.call(Method::Get, target, None, b"", cx).await?;
-            wire::health(answer.status).map_err(|why| self.away(why, &answer))?;
+            wire::health(answer.status).map_err(|why| Self::away(why, &answer))?;
             self.polled(cx);
             return Ok(same);
         }
@@ -404,7 +273,7 @@ impl VaultSession {
             self.call(Method::Get, &target, token.as_deref().map(|token| &***token), b"", cx).await?;
         match answer.status {
             200 => {
-                let current = self.read(&answer, cx)?.current();
+                let current = Self::read(&answer, cx)?.current();
                 if current.is_some() && current == self.mark {
                     self.polled(cx);
                     return Ok(same);
@@ -427,7 +296,7 @@ impl VaultSession {
     // Questions and answers.
 
     /// Asks for `target`, which follows `/v1/`. One that lags behind what we were shown elsewhere is asked again.
-    async fn call(
+    pub(super) async fn call(
         &mut self,
         method: Method,
         target: &str,
@@ -460,14 +329,14 @@ impl VaultSession {
         }
     }
 
-    fn read(&self, answer: &Response, cx: &Context) -> Result<Answer, SourceError> {
+    pub(super) fn read(answer: &Response, cx: &Context) -> Result<Answer, SourceError> {
         let read = Answer::read(&answer.body, &cx.limits);
         read.map_err(|why| SourceError::invalid(format!("{} {why}", answer.from)))
     }
 
     /// What the server says is wrong, as the end of a sentence; nothing where it repeats what is secret.
-    fn complaint(&self, answer: &Response, secret: &str, cx: &Context) -> String {
-        match self.read(answer, cx).map(|answer| answer.complaint()) {
+    pub(super) fn complaint(answer: &Response, secret: &str, cx: &Context) -> String {
+        match Self::read(answer, cx).map(|answer| answer.complaint()) {
             Ok(said) if !said.is_empty() && (secret.is_empty() || !said.contains(secret)) => {
                 format!(" ({said})")
             }
@@ -477,7 +346,7 @@ impl VaultSession {
 
     /// Our token does not allow it.
     fn denied(&self, answer: &Response, target: &str, token: &str, cx: &Context) -> SourceError {
-        let (from, status, said) = (&answer.from, answer.status, self.complaint(answer, token, cx));
+        let (from, status, said) = (&answer.from, answer.status, Self::complaint(answer, token, cx));
         let remedy = match &self.settings.login {
             _ if !from.strip_prefix(&*self.server).is_some_and(|rest| rest.starts_with('/')) => {
                 let there = from.split("/v1/").next().unwrap_or_default();
@@ -490,14 +359,14 @@ impl VaultSession {
     }
 
     /// What an answer means that brings nothing.
-    fn refusal(&self, answer: &Response, target: &str, secret: &str, cx: &Context) -> SourceError {
-        let said = self.complaint(answer, secret, cx);
+    pub(super) fn refusal(&self, answer: &Response, target: &str, secret: &str, cx: &Context) -> SourceError {
+        let said = Self::complaint(answer, secret, cx);
         let (from, status) = (&answer.from, answer.status);
         match status {
             401 | 403 => self.denied(answer, target, secret, cx),
-            503 if said.contains("sealed") => self.away(wire::SEALED, answer),
+            503 if said.contains("sealed") => Self::away(wire::SEALED, answer),
             472 | 501 => match wire::health(status) {
-                Err(why) => self.away(why, answer),
+                Err(why) => Self::away(why, answer),
                 Ok(()) => answer.failure(),
             },
             412 => SourceError::down(format!("{from} answered 412: it lags behind the active server")),
@@ -510,65 +379,12 @@ impl VaultSession {
     }
 
     /// The server is there, and shows no secrets now.
-    fn away(&self, why: &str, answer: &Response) -> SourceError {
+    fn away(why: &str, answer: &Response) -> SourceError {
         let error = SourceError::down(format!("{} {why}; what it brought last stays in force", answer.from));
         match answer.retry_after() {
             Some(delay) => error.with_retry_after(delay),
             None => error,
         }
-    }
-}
-
-/// The way to the server: one question at a time.
-enum Line {
-    Free(Http1),
-    /// A question is under way. Whoever asked may be gone: it is then answered before the next, so that the connection
-    /// outlasts a future that was dropped.
-    Busy(BoxFuture<'static, (Http1, Result<Response, SourceError>)>),
-}
-
-/// A question, with all that it needs.
-#[derive(Clone)]
-struct Question {
-    method: Method,
-    target: String,
-    namespace: Option<Box<str>>,
-    token: Option<Zeroizing<String>>,
-    body: Zeroizing<Vec<u8>>,
-}
-
-impl Line {
-    async fn ask(&mut self, question: Question, cx: &Context) -> Result<Response, SourceError> {
-        if let Self::Busy(before) = self {
-            let (http, _) = before.await;
-            *self = Self::Free(http);
-        }
-        // Nothing waits until the question is in its place, so that no drop finds the line without its connection.
-        if let Self::Free(http) = std::mem::replace(self, Self::Busy(Box::pin(std::future::pending()))) {
-            *self = Self::Busy(Box::pin(question.put(http, cx.clone())));
-        }
-        let Self::Busy(asking) = self else { unreachable!("it was just put there") };
-        let (http, answer) = asking.await;
-        *self = Self::Free(http);
-        answer
-    }
-}
-
-impl Question {
-    async fn put(self, mut http: Http1, cx: Context) -> (Http1, Result<Response, SourceError>) {
-        // Agents may ask for the first, which no page in a browser can send.
-        let mut headers = vec![Header::new("x-vault-request", "true")];
-        if let Some(namespace) = &self.namespace {
-            headers.push(Header::new("x-vault-namespace", namespace));
-        }
-        if let Some(token) = &self.token {
-            headers.push(Header::secret("x-vault-token", token));
-        }
-        if !self.body.is_empty() {
-            headers.push(Header::new("content-type", "application/json"));
-        }
-        let answer = http.request(self.method, &self.target, &headers, &self.body, &cx).await;
-        (http, answer)
     }
 }
 

@@ -1,7 +1,9 @@
-//! Secrets of HashiCorp Vault and of OpenBao: [`wire`] reads answers, [`term`] says when what is lent is renewed,
-//! [`client`] asks, and is the only file here that waits.
+//! Secrets of `HashiCorp` Vault and of `OpenBao`: [`wire`] reads answers, [`term`] says when what is lent is renewed,
+//! [`client`] asks, [`login`] has the token to show, and [`line`] the connection.
 
 mod client;
+mod line;
+mod login;
 mod term;
 mod wire;
 
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 pub use client::VaultSession;
 
-/// A secret of HashiCorp Vault or OpenBao, whose keys are fields.
+/// A secret of `HashiCorp` Vault or `OpenBao`, whose keys are fields.
 ///
 /// All that it brings counts as secret, whatever field it is for: no error, event, explanation or fingerprint
 /// shows it, and a [`Cache`](super::Cache) keeps it only where it is sealed with a key. Let such fields be a [`Secret`](crate::Secret), so that the program's own `Debug`
@@ -116,7 +118,7 @@ enum Login {
 /// Where Kubernetes puts the token of a pod's service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// A secret of HashiCorp Vault or OpenBao.
+/// A secret of `HashiCorp` Vault or `OpenBao`.
 impl Remote<VaultStore> {
     /// The server at `url`, such as `https://vault.internal:8200`. Say next what to read:
     /// [`secret`](Self::secret), [`kv1`](Self::kv1) or [`dynamic`](Self::dynamic).
@@ -172,7 +174,7 @@ impl Remote<VaultStore> {
         self.set(|settings| settings.login = Login::Token(token))
     }
 
-    /// Logs in by the method AppRole; the secret id is read at each login.
+    /// Logs in by the method `AppRole`; the secret id is read at each login.
     pub fn app_role(self, role_id: &str, secret_id: impl Into<Token>) -> Self {
         let secret_id = secret_id.into();
         self.set(|settings| settings.login = Login::AppRole(role_id.into(), secret_id))
