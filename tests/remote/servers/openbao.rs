@@ -39,7 +39,9 @@ impl OpenBao {
             );
             let more = certificate.as_ref().map_or_else(String::new, |(chain, key)| {
                 format!(
-                    "listener \"tcp\" {{ address = \"{tls}\" tls_cert_file = {chain:?} tls_key_file = {key:?} }}\n"
+                    "listener \"tcp\" {{ address = \"{tls}\" tls_cert_file = \"{}\" tls_key_file = \"{}\" }}\n",
+                    chain.display(),
+                    key.display()
                 )
             });
             std::fs::write(folder.join("bao.hcl"), settings + &more).expect("a file");

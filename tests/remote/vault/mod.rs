@@ -116,7 +116,7 @@ const READS: &str =
     "path \"kv2/data/*\" { capabilities = [\"read\"] } path \"kv2/metadata/*\" { capabilities = [\"read\"] }";
 const DATA: &str = "path \"kv2/data/*\" { capabilities = [\"read\"] }";
 
-/// A role of the method AppRole; its id and a secret id.
+/// A role of the method `AppRole`; its id and a secret id.
 fn role(bao: &OpenBao, settings: &Value) -> (String, String) {
     bao.ask("POST", "/v1/sys/auth/approle", r#"{"type": "approle"}"#);
     allow(bao, "reads", READS);
