@@ -93,6 +93,7 @@
 //! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; it brings `json` | – |
 //! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
 //! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; the feature `json` | – |
+//! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http` | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

@@ -17,5 +17,6 @@ mod resuming;
 mod rig;
 mod servers;
 mod stub;
+mod vault;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));

@@ -1,6 +1,6 @@
 //! What is wrong with a leaf, written out: path, sentence, place and, where it is safe, the line.
 //!
-//! The rule that holds: of a secret field no found value and no sentence of a type, a parser or a
+//! The rule that holds: of a secret field, and of what a source of secrets says, no found value and no sentence of a type, a parser or a
 //! check is passed on, since each may contain the value.
 
 use super::at::At;
@@ -8,6 +8,7 @@ use super::loader::Loader;
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::meta::{Body, Fallback, FieldMeta, Schema, Shape};
+use crate::secret::WITHHELD;
 use crate::value::de::{De, LeafError, excerpted};
 use crate::value::{Item, Kind, Ref};
 
@@ -71,7 +72,7 @@ impl Loader<'_> {
     /// What a field's value is, as it was written; `None` of a secret.
     pub(super) fn found(&self, at: At<'_>, i: usize) -> Option<String> {
         let field = at.field(i)?;
-        if field.is_secret() {
+        if is_secret(at, i) {
             return None;
         }
         let slot = at.slot(i);
@@ -97,19 +98,21 @@ impl Loader<'_> {
             self.refuse(Problem::new(ProblemKind::Missing, path, message));
             return;
         }
-        let found = De::new(said, self.reparse).found();
-        let mut problem =
-            Problem::new(ProblemKind::Type, path, format!("expected {expected}, found {found}"));
-        problem = problem.at(said.origin());
-        problem.excerpt = excerpt(said);
-        self.expected(expected, Some(found));
+        let found = (!said.is_secret()).then(|| De::new(said, self.reparse).found());
+        let message = match &found {
+            Some(found) => format!("expected {expected}, found {found}"),
+            None => format!("expected {expected} {WITHHELD}"),
+        };
+        let mut problem = Problem::new(ProblemKind::Type, path, message).at(said.origin());
+        problem.excerpt = found.is_some().then(|| excerpt(said)).flatten();
+        self.expected(expected, found);
         self.refuse(problem);
     }
 }
 
 pub(super) fn is_secret(at: At<'_>, i: usize) -> bool {
     // A field that is not known is treated as a secret.
-    at.field(i).is_none_or(FieldMeta::is_secret)
+    at.field(i).is_none_or(FieldMeta::is_secret) || at.slot(i).is_secret()
 }
 
 fn excerpt(slot: Ref<'_>) -> Option<String> {
@@ -132,7 +135,7 @@ pub(super) fn reveals(message: &str, schema: &'static Schema, at: Ref<'_>) -> bo
     group.fields.iter().enumerate().any(|(i, field)| {
         let slot = at.slot(i + offset);
         match field.shape {
-            Shape::Leaf => contains(message, slot) && field.is_secret(),
+            Shape::Leaf => contains(message, slot) && (field.is_secret() || slot.is_secret()),
             Shape::Section(inner) | Shape::Optional(inner) => reveals(message, inner, slot),
             Shape::List(inner) => slot.elements().into_iter().any(|at| reveals(message, inner, at)),
             Shape::Map(inner) => slot.entries().into_iter().any(|(_, at)| reveals(message, inner, at)),

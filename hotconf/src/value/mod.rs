@@ -9,6 +9,7 @@ mod mount;
 pub(crate) mod path;
 #[cfg(any(feature = "json", feature = "toml"))]
 mod replace;
+mod said;
 pub(crate) mod ser;
 pub(crate) mod tape;
 pub(crate) mod tree;

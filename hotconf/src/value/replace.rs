@@ -62,6 +62,7 @@ impl Document {
             places: Vec::new(),
             problems: Vec::new(),
             lines: OnceLock::new(),
+            secret: self.secret,
         }
     }
 

@@ -49,6 +49,7 @@ pub(super) struct Node {
 }
 
 /// A parsed document: its name, its kept text, and the tape.
+#[derive(Clone)]
 pub(crate) struct Document {
     pub(super) name: Arc<str>,
     /// The text as read, then the arena of strings that had escapes. Wiped on drop: it may hold secrets.
@@ -62,6 +63,8 @@ pub(crate) struct Document {
     pub(super) problems: Vec<Problem>,
     /// Byte offsets at which lines begin, made on the first question.
     pub(super) lines: OnceLock<Vec<u32>>,
+    /// Its source says that each value of it is a secret, whatever field it is for.
+    pub(super) secret: bool,
 }
 
 impl std::fmt::Debug for Document {
@@ -340,6 +343,7 @@ impl Builder {
                 places: Vec::new(),
                 problems: Vec::new(),
                 lines: OnceLock::new(),
+                secret: false,
             },
         }
     }

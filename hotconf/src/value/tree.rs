@@ -74,6 +74,21 @@ impl<'t> Ref<'t> {
         }
     }
 
+    /// Whether a document of secrets has said all of it, or a part of it.
+    pub(crate) fn is_secret(self) -> bool {
+        let any = |items: &[Item]| items.iter().any(|item| self.tree.at(*item).is_secret());
+        match self.item {
+            Item::Absent => false,
+            Item::Doc { doc, .. } => self.tree.docs[usize::from(doc)].is_secret(),
+            Item::Table { start, len } => self.tree.entries[start as usize..(start + len) as usize]
+                .iter()
+                .any(|(_, _, item)| self.tree.at(*item).is_secret()),
+            Item::List { start, len } | Item::Section { start, len, .. } => {
+                any(&self.tree.items[start as usize..(start + len) as usize])
+            }
+        }
+    }
+
     /// What stands here; `None` where nothing does. Merged tables and sections are `Table`s.
     pub(crate) fn kind(self) -> Option<Kind> {
         match self.item {

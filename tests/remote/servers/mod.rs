@@ -6,7 +6,7 @@
 pub(crate) mod consul;
 pub(crate) mod http;
 pub(crate) mod nats;
-mod openbao;
+pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod redis;
 mod zookeeper;

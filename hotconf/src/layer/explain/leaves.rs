@@ -271,7 +271,7 @@ fn inside<'t>(place: Ref<'t>, key: &str) -> Option<Ref<'t>> {
 pub(crate) fn fingerprint(tree: &Tree, schema: &'static Schema) -> String {
     let mut lines: Vec<(String, Fnv)> = Vec::new();
     leaves(tree, schema, &mut |leaf| {
-        if leaf.field.is_some_and(super::is_secret) {
+        if leaf.field.is_some_and(super::is_secret) || leaf.value.is_secret() {
             return;
         }
         let mut value = Fnv::new();

@@ -19,6 +19,9 @@ use std::sync::Arc;
 pub(super) enum Content {
     /// One key is one whole document; without a format its name's extension tells it.
     Document(Option<Format>),
+    /// One key is an object of JSON whose members are fields; a string of it is text that the field's type reads.
+    #[allow(dead_code)] // stores that are compiled in
+    Fields,
     /// Keys below the prefix are paths.
     Keys {
         prefix: Box<str>,
@@ -36,6 +39,8 @@ pub(super) struct Place<'a> {
     /// Keys that stand above the schema in what the source brings.
     pub(super) above: &'a [String],
     pub(super) limits: &'a Limits,
+    /// Each value counts as a secret.
+    pub(super) secret: bool,
     /// Names a key as a person would: `etcd /shop/http/timeout @ revision 12`.
     pub(super) locate: &'a dyn Fn(&str, &Entry) -> String,
 }
@@ -60,6 +65,7 @@ impl Parsed {
         entry: &Entry,
         format: Format,
         place: &Place<'_>,
+        shape: fn(&mut Document),
     ) -> Result<Arc<Document>, Vec<Problem>> {
         if let Some((known, doc)) = self.documents.get(key)
             && known == entry
@@ -67,7 +73,11 @@ impl Parsed {
             return Ok(doc.clone());
         }
         self.fresh += 1;
-        let doc = parse_with(format, &(place.locate)(key, entry), entry.value(), place.limits)?;
+        let mut doc = parse_with(format, &(place.locate)(key, entry), entry.value(), place.limits)?;
+        if place.secret {
+            doc.set_secret();
+        }
+        shape(&mut doc);
         let doc = Arc::new(doc);
         self.documents.insert(key.clone(), (entry.clone(), doc.clone()));
         Ok(doc)
@@ -93,7 +103,12 @@ pub(super) fn assemble(
                 let message = "nothing says what format this is: give it with `.document(format)`";
                 vec![Problem::new(ProblemKind::Usage, "", message).at(origin(place, key, entry))]
             })?;
-            Ok(vec![Layered::from(parsed.document(key, entry, format, place)?)])
+            Ok(vec![Layered::from(parsed.document(key, entry, format, place, |_| ())?)])
+        }
+        Content::Fields => {
+            let Some((key, entry)) = map.iter().next() else { return Ok(Vec::new()) };
+            let doc = parsed.document(key, entry, Format::Json, place, Document::make_untyped)?;
+            Ok(vec![Layered::from(doc)])
         }
         Content::Keys { prefix, separator, sections } => {
             paths(map, (prefix, *separator), *sections, place, parsed)
@@ -130,7 +145,7 @@ fn paths(
         })
         .collect();
     settings.sort_by(|a, b| a.path.cmp(&b.path));
-    let (mut texts, mut documents, mut problems) = (Texts::default(), Vec::new(), Vec::new());
+    let (mut texts, mut documents, mut problems) = (Texts::of(place.secret), Vec::new(), Vec::new());
     let mut value_at: Option<&Setting<'_>> = None;
     for setting in &settings {
         let full: Vec<String> = setting.path.iter().map(|&key| key.to_owned()).collect();
@@ -138,7 +153,7 @@ fn paths(
         let spot = below.and_then(|keys| place.schema.locate(keys).ok());
         let section = spot.as_ref().is_some_and(|spot| spot.schema.is_some());
         if let (true, Some(format)) = (section, sections) {
-            match parsed.document(setting.key, setting.entry, format, place) {
+            match parsed.document(setting.key, setting.entry, format, place, |_| ()) {
                 Ok(doc) => {
                     let mut doc = Layered::from(doc);
                     doc.mount(&full);
@@ -196,6 +211,7 @@ mod tests {
             schema: Schema::EMPTY,
             above: &[],
             limits: &Limits::default(),
+            secret: false,
             locate: &|key, entry| format!("store {key} @ revision {}", entry.revision()),
         };
         assemble(map, content, &place, &mut Parsed::default())

@@ -44,6 +44,12 @@ impl<S: Store> Remote<S> {
         Self { content: Content::Document(Some(format)), ..self }
     }
 
+    /// One key is an object of JSON whose members are fields, as a store has them that knows strings alone.
+    #[allow(dead_code)] // stores that are compiled in
+    pub(super) fn fields(self) -> Self {
+        Self { content: Content::Fields, ..self }
+    }
+
     /// Keys below `prefix` are paths: with the prefix `/shop/`, `/shop/http/timeout` is `http.timeout`. A value
     /// is text that the field's type reads, as from an environment variable.
     pub fn keys(self, prefix: &str) -> Self {
@@ -133,7 +139,7 @@ impl<S: Store> Remote<S> {
                 Some(commons) => commons.share(&identity, make),
                 None => Arc::new(make()),
             };
-            let keeper = cache.as_ref().map(|cache| Keeper::new(cache, &store.describe(), cx));
+            let keeper = cache.as_ref().map(|cache| Keeper::new(cache, &store.describe(), S::SECRET, cx));
             Follower::new(feed, cx, keeper, tuning.stale_after)
         })
     }

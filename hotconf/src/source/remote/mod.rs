@@ -36,6 +36,8 @@ pub mod nacos;
 pub mod nats;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 /// The stores as sources, by the names that they have at the root of the crate.
 pub(crate) mod sources {
@@ -51,6 +53,8 @@ pub(crate) mod sources {
     pub use super::nats::Nats;
     #[cfg(feature = "redis")]
     pub use super::redis::Redis;
+    #[cfg(feature = "vault")]
+    pub use super::vault::Vault;
 }
 
 pub use backoff::Backoff;

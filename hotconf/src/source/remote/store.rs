@@ -166,6 +166,9 @@ pub trait Store: Send + Sync + 'static {
     /// leave out what the reader may not see, or that answer from a follower.
     const CONFIRM_SHRINK: bool = false;
 
+    /// Whether each value of it counts as a secret, as by [`Update::secret`](crate::Update::secret).
+    const SECRET: bool = false;
+
     /// Names this store in errors, events and origins, without credentials:
     /// `etcd http://10.0.0.1:2379`.
     fn describe(&self) -> String;

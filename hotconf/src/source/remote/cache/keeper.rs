@@ -17,6 +17,8 @@ pub(in crate::source::remote) struct Keeper {
     max_age: Option<Duration>,
     /// It is sealed: secrets may be in it.
     sealed: bool,
+    /// Each value of the source is a secret.
+    secret: bool,
     /// What was offered last, until its verdict.
     offered: Option<(Cursor, Vec<Layered>)>,
     /// What was applied last.
@@ -43,13 +45,14 @@ pub(in crate::source::remote) struct Kept {
 }
 
 impl Keeper {
-    pub(in crate::source::remote) fn new(cache: &Cache, source: &str, cx: &Context) -> Self {
+    pub(in crate::source::remote) fn new(cache: &Cache, source: &str, secret: bool, cx: &Context) -> Self {
         let whole = format!("{source}\n{}\n{}", cx.schema.name, cx.above().join("\n"));
         Self {
             shelf: Shelf::new(&cache.dir, source, &whole, cache.key.clone()),
             source: source.to_owned(),
             max_age: cache.max_age,
             sealed: cache.key.is_some(),
+            secret,
             offered: None,
             applied: None,
             written: None,
@@ -73,7 +76,13 @@ impl Keeper {
             0 => format!("cache of {}", self.source),
             order => format!("cache of {} @ revision {order}", self.source),
         };
-        let document = |value| Layered::from(Arc::new(Document::of(&name, value)));
+        let document = |value| {
+            let mut doc = Document::of(&name, value);
+            if self.secret {
+                doc.set_secret();
+            }
+            Layered::from(Arc::new(doc))
+        };
         let documents = record.documents.iter().map(document).collect();
         Some(Kept { documents, cursor: record.cursor, age, sealed: self.sealed })
     }
