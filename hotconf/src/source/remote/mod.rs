@@ -28,6 +28,8 @@ mod tests;
 pub mod etcd;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "zookeeper")]
+pub mod zookeeper;
 
 /// The stores as sources, by the names that they have at the root of the crate.
 pub(crate) mod sources {
@@ -35,6 +37,8 @@ pub(crate) mod sources {
     pub use super::etcd::Etcd;
     #[cfg(feature = "http")]
     pub use super::http::Http;
+    #[cfg(feature = "zookeeper")]
+    pub use super::zookeeper::ZooKeeper;
 }
 
 pub use backoff::Backoff;
