@@ -13,5 +13,6 @@ mod resuming;
 mod rig;
 mod servers;
 mod stub;
+mod zookeeper;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));

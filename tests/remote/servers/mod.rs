@@ -9,7 +9,7 @@ mod nats;
 mod openbao;
 pub(crate) mod process;
 mod redis;
-mod zookeeper;
+pub(crate) mod zookeeper;
 
 use crate::rig::lock;
 use std::collections::BTreeSet;

@@ -136,7 +136,7 @@ async fn open(
 ) -> Result<Live<Stream>, Failure> {
     let mut standard = false;
     loop {
-        let stream = dial(server, &store.settings.transport, &[], cx).await?;
+        let stream = dial(server, &store.settings.transport, &[], cx).await.map_err(with_remedy)?;
         let (settings, seen) = (store.settings.clone(), store.seen.clone());
         let name = server.host_and_port();
         match Live::begin(settings, stream, &name, seen, Manner { standard, read_only }, cx).await {
@@ -172,6 +172,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
             Broken::Closed => Failure::Closed(closed_at_once(name, settings.tls)),
             Broken::Error(why) => Failure::Error(not_ours(name, &why)),
         })?;
+        if let Some(error) = wire::refused(&answer) {
+            return Err(Failure::Error(SourceError::down(format!("{name}: {}", judge(error, "a session")))));
+        }
         let welcome = wire::welcome(&answer).map_err(|why| not_ours(name, &why.to_string()))?;
         if welcome.timeout_ms == 0 {
             return Err(Failure::Error(SourceError::down(format!("{name} gives no session"))));
@@ -446,6 +449,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
     fn lied(&self, what: &str) -> SourceError {
         SourceError::down(format!("{}: {what}", self.name))
     }
+}
+
+/// A server hangs up on a client whose version of TLS it does not speak, and says nothing.
+fn with_remedy(error: SourceError) -> SourceError {
+    let said = error.to_string();
+    if error.kind() == SourceErrorKind::Down && said.contains("handshake eof") {
+        return SourceError::down(format!(
+            "{said}: a ZooKeeper that is not told otherwise may speak TLS 1.2 alone: allow it with `Transport::tls12`"
+        ));
+    }
+    error
 }
 
 fn closed_at_once(name: &str, tls: bool) -> SourceError {

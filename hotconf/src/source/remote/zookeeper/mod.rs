@@ -11,6 +11,9 @@ mod servers;
 mod tree;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use super::net::{Token, Transport};
 use super::{Entry, Identity, Remote, Store};
 use crate::source::{Context, SourceError};
@@ -173,13 +176,15 @@ impl Remote<ZooKeeperStore> {
         self.set(|settings| settings.session_timeout = timeout)
     }
 
-    /// Also takes a server that has lost the others and serves reads alone (`readonlymode.enabled`), where no other lets
-    /// us in. What it says may be out of date. Default: no.
+    /// Also takes a server that has lost the others and serves reads alone (`readonlymode.enabled`, and
+    /// `localSessionsEnabled` for it to begin sessions), where no other lets us in. What it says may be out of date.
+    /// Default: no.
     pub fn read_only(self) -> Self {
         self.set(|settings| settings.read_only = true)
     }
 
-    /// Speaks TLS with the servers, at their `secureClientPort`.
+    /// Speaks TLS with the servers, at their `secureClientPort`. A server that is not told otherwise may speak TLS 1.2
+    /// alone: [`Transport::tls12`] allows it.
     pub fn tls(self) -> Self {
         self.set(|settings| settings.tls = true)
     }

@@ -22,6 +22,9 @@ pub(super) fn judge(code: i32, path: &str) -> SourceError {
         -112 => SourceError::down("the session has expired"),
         -118 => SourceError::down("the session was moved to another server"),
         -4 => SourceError::down("the server has lost the others"),
+        -119 => SourceError::down(
+            "the server has lost the others, serves reads alone, and begins sessions only with `localSessionsEnabled`",
+        ),
         code => SourceError::down(format!("the server answered with error {code}, asked for {path}")),
     }
 }

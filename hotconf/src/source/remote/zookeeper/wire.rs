@@ -196,6 +196,13 @@ pub(super) struct Welcome {
     pub(super) read_only: bool,
 }
 
+/// The error of a server that answers a `ConnectRequest` with a `ReplyHeader` alone, which is shorter than any
+/// `ConnectResponse`.
+pub(super) fn refused(message: &[u8]) -> Option<i32> {
+    let (header, rest) = header(message).ok()?;
+    (rest.is_empty() && header.error != 0).then_some(header.error)
+}
+
 pub(super) fn welcome(message: &[u8]) -> Result<Welcome, Malformed> {
     let mut fields = Fields(message);
     let _protocol = fields.int()?;
