@@ -2,12 +2,14 @@
 //! is turned by hand; and of the codec, against bytes of all kinds.
 
 use super::client::{Failure, Live, Manner};
-use super::wire::{self, Frames, Happened, Malformed, Question};
+use super::tree::{Item, Span, Tree};
+use super::wire::{self, Frames, Happened, Malformed, Question, Stat};
 use super::{Settings, Token, ZooKeeper};
 use crate::source::file::fake::{Fake, context};
 use crate::source::remote::{Session, Step, Store};
 use crate::source::{Context, Cursor, Source, SourceError, SourceErrorKind};
 use proptest::prelude::*;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -369,8 +371,8 @@ fn a_listing_is_of_one_state_though_the_store_moves_under_it() {
             keeper.says(&event(CHANGED, "/shop/a")).await;
             keeper.says(&event(CHANGED, "/shop/f/x")).await;
             keeper.answers("children /shop/f", 9, 0, &names(&["x"], 3)).await;
-            keeper.answers("data /shop/f/x", 9, 0, &data("2", 9)).await;
             keeper.answers("data /shop/a", 9, 0, &data("2", 9)).await;
+            keeper.answers("data /shop/f/x", 9, 0, &data("2", 9)).await;
         };
         let (listing, ()) = both(line.next(&desk.cx, None), server).await;
         assert_eq!(words(listing), "list /shop/a=2@9 /shop/f/x=2@9 /shop/zookeeper=only at the root@3 at 9");
@@ -391,11 +393,11 @@ fn answers_that_nobody_waits_for_any_more_are_passed_over() {
                 hears.as_mut().poll(task)
             }))
             .await;
-            assert_eq!((heard.0, named(&heard)), (8, "data /shop/a".to_owned()));
+            assert_eq!((heard.0, named(&heard)), (7, "data /shop/a".to_owned()));
         }
         // The wait was dropped: the core then lists anew.
         let server = async {
-            keeper.says(&answer(8, 9, 0, &data("late", 9))).await;
+            keeper.says(&answer(7, 9, 0, &data("late", 9))).await;
             keeper.begins(9).await;
             keeper.answers("children /shop", 9, 0, &names(&["a"], 4)).await;
             keeper.answers("data /shop/a", 9, 0, &data("new", 9)).await;
@@ -666,6 +668,171 @@ fn paths_are_told_apart_from_those_that_begin_alike() {
     assert_eq!((&*set.whole("/"), &*set.whole("/shop")), ("/eu", "/eu/shop"));
     let set = settings(&shop());
     assert_eq!(set.user_path("/shop"), Some("/shop"));
+}
+
+// --- What is told is a state that the store was in, whatever happens between two messages.
+
+/// A server in which transactions, reads and messages under way are interleaved by chance.
+#[derive(Default)]
+struct World {
+    /// Value and `mzxid` of each node below `/shop`, as of each transaction.
+    states: Vec<BTreeMap<String, (u8, i64)>>,
+    pzxid: i64,
+    asked: VecDeque<Item>,
+    out: VecDeque<Message>,
+}
+
+enum Message {
+    Event(Happened, String),
+    /// As of a transaction: the names, or the node.
+    Names(Vec<String>, i64, i64),
+    Node(Item, Option<(u8, i64)>, i64),
+}
+
+impl World {
+    fn now(&self) -> i64 {
+        i64::try_from(self.states.len()).unwrap() - 1
+    }
+
+    /// One transaction over some of four nodes; what it writes is its own number.
+    fn commit(&mut self, which: u8) {
+        let mut state = self.states.last().unwrap().clone();
+        let zxid = self.now() + 1;
+        for node in 0..4 {
+            let path = format!("/shop/{node}");
+            match (which >> (2 * node) & 3, state.contains_key(&path)) {
+                (1 | 3, there) => {
+                    state.insert(path.clone(), (u8::try_from(zxid % 250).unwrap() + 1, zxid));
+                    let happened = if there { Happened::Changed } else { Happened::Created };
+                    self.pzxid = if there { self.pzxid } else { zxid };
+                    self.out.push_back(Message::Event(happened, path));
+                }
+                (2, true) => {
+                    state.remove(&path);
+                    self.pzxid = zxid;
+                    self.out.push_back(Message::Event(Happened::Deleted, path));
+                }
+                _ => {}
+            }
+        }
+        self.states.push(state);
+    }
+
+    fn answer(&mut self) {
+        let Some(item) = self.asked.pop_front() else { return };
+        let (state, at) = (self.states.last().unwrap(), self.now());
+        self.out.push_back(match &item {
+            Item::Children(_) => {
+                let names = state.keys().map(|path| path["/shop/".len()..].to_owned());
+                Message::Names(names.collect(), self.pzxid, at)
+            }
+            item => Message::Node(item.clone(), state.get(&**item.path()).copied(), at),
+        });
+    }
+}
+
+/// A client as the session is, with what it told.
+struct Told {
+    tree: Tree,
+    heard: i64,
+    under_way: usize,
+    all: Option<BTreeMap<String, (u8, i64)>>,
+    times: usize,
+}
+
+impl Told {
+    fn hear(&mut self, world: &mut World) {
+        match world.out.pop_front() {
+            None => {}
+            Some(Message::Event(happened, path)) => {
+                self.tree.hear(happened, &path, self.heard).unwrap();
+            }
+            Some(Message::Names(names, pzxid, at)) => {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let stat = Stat { mzxid: 0, pzxid, children: 0 };
+                self.tree.children(&"/shop".into(), &names, stat, at).unwrap();
+                (self.heard, self.under_way) = (at, self.under_way - 1);
+            }
+            Some(Message::Node(item, node, at)) => {
+                match node {
+                    Some((value, mzxid)) => {
+                        let stat = Stat { mzxid, pzxid: 0, children: 0 };
+                        self.tree.data(item.path(), &[value], stat, at).unwrap();
+                    }
+                    None => self.tree.absent(&item, at).unwrap(),
+                }
+                (self.heard, self.under_way) = (at, self.under_way - 1);
+            }
+        }
+        loop {
+            while let Some(item) = self.tree.next() {
+                world.asked.push_back(item);
+                self.under_way += 1;
+            }
+            if self.under_way > 0 {
+                return;
+            }
+            if self.tree.is_whole() {
+                self.tell(world);
+            }
+            if !self.tree.is_stale() {
+                return;
+            }
+            self.tree.begin_round();
+        }
+    }
+
+    fn tell(&mut self, world: &World) {
+        let read = |entry: &crate::source::remote::Entry| {
+            (entry.value()[0], i64::try_from(entry.revision()).unwrap())
+        };
+        let all = match &mut self.all {
+            None => {
+                let all = self.tree.all();
+                self.all.insert(all.iter().map(|(path, entry)| (path.to_string(), read(entry))).collect())
+            }
+            Some(all) => {
+                for (path, entry) in self.tree.changes() {
+                    match entry {
+                        Some(entry) => all.insert(path.to_string(), read(&entry)),
+                        None => all.remove(&*path),
+                    };
+                }
+                all
+            }
+        };
+        self.times += 1;
+        let then = usize::try_from(self.tree.newest()).unwrap();
+        assert_eq!(*all, world.states[then], "as of {then}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_told_is_always_a_state_that_the_store_was_in(
+        steps in prop::collection::vec((0_u8..8, any::<u8>()), 0..200),
+    ) {
+        let mut world = World { states: vec![BTreeMap::new()], ..World::default() };
+        let span = Span { root: "/shop".into(), below: true, system: false };
+        let tree = Tree::new(span, false, 1 << 20);
+        let mut told = Told { tree, heard: 0, under_way: 0, all: None, times: 0 };
+        told.hear(&mut world);
+        for (step, which) in steps {
+            match step {
+                0 | 1 => world.commit(which),
+                2..=4 => world.answer(),
+                _ => told.hear(&mut world),
+            }
+        }
+        // In the end, once nobody writes any more, all of it is told.
+        for _ in 0..200 {
+            world.answer();
+            told.hear(&mut world);
+        }
+        prop_assert!(world.out.is_empty() && world.asked.is_empty());
+        prop_assert_eq!(told.all.as_ref(), world.states.last());
+        prop_assert!(told.times > 0);
+    }
 }
 
 // --- The codec.
