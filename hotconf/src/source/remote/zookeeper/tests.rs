@@ -41,7 +41,9 @@ fn text(text: &str) -> Vec<u8> {
 
 fn stat(mzxid: i64, pzxid: i64, children: i32) -> Vec<u8> {
     let mut out = Vec::new();
-    [1, mzxid, 0, 0].iter().for_each(|long: &i64| out.extend_from_slice(&long.to_be_bytes()));
+    for long in [1, mzxid, 0, 0_i64] {
+        out.extend_from_slice(&long.to_be_bytes());
+    }
     out.extend_from_slice(&[0; 12 + 8 + 4]);
     out.extend_from_slice(&children.to_be_bytes());
     out.extend_from_slice(&pzxid.to_be_bytes());
@@ -58,7 +60,9 @@ fn folder(children: i32, mzxid: i64) -> Vec<u8> {
 
 fn names(names: &[&str], pzxid: i64) -> Vec<u8> {
     let mut out = u32::try_from(names.len()).unwrap().to_be_bytes().to_vec();
-    names.iter().for_each(|name| out.extend(text(name)));
+    for name in names {
+        out.extend(text(name));
+    }
     [out, stat(1, pzxid, 0)].concat()
 }
 
@@ -144,7 +148,7 @@ fn named((_, kind, body): &Heard) -> String {
         other => panic!("what is {other}?"),
     };
     let Some((length, rest)) = body.split_first_chunk::<4>() else { return name.to_owned() };
-    let (path, rest) = rest.split_at_checked(i32::from_be_bytes(*length) as usize).unwrap_or_default();
+    let (path, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize).unwrap_or_default();
     let mark = if rest.last() == Some(&1) { " +1" } else { "" };
     format!("{name} {}{mark}", String::from_utf8_lossy(path))
 }
