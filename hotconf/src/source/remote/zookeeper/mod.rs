@@ -1,8 +1,8 @@
 //! A path of `ZooKeeper` below which nodes are settings, or one node that is a whole document.
 //!
-//! [`client`] holds the session and is the only file that waits for a network; [`line`] carries frames over a stream of
-//! bytes; [`wire`] encodes and decodes; [`tree`] says what is known and when it is whole; [`servers`] reads connection
-//! strings, and [`refusal`] error codes.
+//! `client` holds the session and is the only file that waits for a network; `line` carries frames over a stream of
+//! bytes; `wire` encodes and decodes; `tree` says what is known and when it is whole; `servers` reads connection
+//! strings, and `refusal` error codes.
 
 mod client;
 mod line;
