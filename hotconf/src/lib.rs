@@ -94,6 +94,7 @@
 //! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
 //! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; the feature `json` | – |
 //! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http` | – |
+//! | `zookeeper` | no | [`ZooKeeper`]: its nodes, and documents in them | those of `http` | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

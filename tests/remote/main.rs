@@ -18,5 +18,6 @@ mod rig;
 mod servers;
 mod stub;
 mod vault;
+mod zookeeper;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));

@@ -9,7 +9,7 @@ pub(crate) mod nats;
 pub(crate) mod openbao;
 pub(crate) mod process;
 pub(crate) mod redis;
-mod zookeeper;
+pub(crate) mod zookeeper;
 
 use crate::rig::lock;
 use std::collections::BTreeSet;

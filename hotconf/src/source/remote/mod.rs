@@ -38,6 +38,8 @@ pub mod nats;
 pub mod redis;
 #[cfg(feature = "vault")]
 pub mod vault;
+#[cfg(feature = "zookeeper")]
+pub mod zookeeper;
 
 /// The stores as sources, by the names that they have at the root of the crate.
 pub(crate) mod sources {
@@ -55,6 +57,8 @@ pub(crate) mod sources {
     pub use super::redis::Redis;
     #[cfg(feature = "vault")]
     pub use super::vault::Vault;
+    #[cfg(feature = "zookeeper")]
+    pub use super::zookeeper::ZooKeeper;
 }
 
 pub use backoff::Backoff;
