@@ -33,6 +33,9 @@ const BREATH: u32 = 64;
 const PATIENCE: u32 = 100;
 const PACE: Duration = Duration::from_millis(10);
 
+/// Who was in touch and waits no longer than this for the next attempt has not lost anything yet.
+const SOON: Duration = Duration::from_secs(5);
+
 /// What followers see.
 #[derive(Clone, Debug, Default)]
 pub(super) struct News {
@@ -54,7 +57,7 @@ pub(super) struct News {
 /// How the connection stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Link {
-    /// The first attempt, or the first after a session was lost: no reason to say anything yet.
+    /// The first attempt, or the first after a session was lost, which comes soon: no reason to say anything yet.
     #[default]
     Connecting,
     /// A session follows the store.
@@ -434,8 +437,9 @@ impl<S: Store> Driver<S> {
             news.retries += 1;
             news.answered = news.answered.max(asked);
             // What was live gets one attempt before anything is said of it: a store that closes a
-            // connection now and then is not down.
-            let first = news.link == Link::Live && error.kind() != SourceErrorKind::Invalid;
+            // connection now and then is not down. Where that attempt is far, what is in force may be out of
+            // date by then.
+            let first = news.link == Link::Live && error.kind() != SourceErrorKind::Invalid && delay <= SOON;
             let link = if first { Link::Connecting } else { Link::Failing };
             if link == Link::Failing && news.link != Link::Failing {
                 news.outage += 1;

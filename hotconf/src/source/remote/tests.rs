@@ -622,11 +622,52 @@ fn what_a_store_asks_for_is_the_least_delay() {
     desk.put("a", "1");
     desk.says();
     desk.say(Err(SourceError::down("429 Too Many Requests").with_retry_after(20 * SECOND)));
-    assert_eq!(desk.says(), "");
+    assert_eq!(desk.says(), "Down: 429 Too Many Requests", "nothing is known of it for 20 s");
     desk.turn(19 * SECOND);
     assert_eq!(desk.connects(), 1);
-    desk.turn(2 * SECOND);
+    assert_eq!(desk.turn(2 * SECOND), "a=1");
     assert_eq!(desk.connects(), 2);
+}
+
+#[test]
+fn a_store_that_ends_each_session_after_some_seconds_is_had_back_soon_and_is_no_news() {
+    let mut desk = desk();
+    desk.put("a", "1");
+    desk.says();
+    for session in 1..=20 {
+        assert_eq!(desk.turn(20 * SECOND), "");
+        assert_eq!((desk.connects(), desk.standing().link), (session, Linked::Live));
+        desk.drop_session();
+        assert_eq!(desk.says(), "");
+        assert_eq!(desk.standing().link, Linked::Connecting);
+        assert_eq!(desk.turn(SECOND / 2), "", "with the longest delay");
+        desk.write("a", &session.to_string());
+        assert_eq!(desk.says(), format!("a={session}"));
+    }
+}
+
+#[test]
+fn a_store_that_ends_each_session_at_once_is_left_alone_and_is_stale_meanwhile() {
+    let mut desk = desk();
+    desk.put("a", "1");
+    desk.says();
+    let (mut told, mut before, mut changes) = (Vec::new(), Linked::Live, 0);
+    for _ in 0..6000 {
+        if desk.standing().link == Linked::Live {
+            desk.drop_session();
+        }
+        let said = desk.turn(SECOND / 10);
+        let link = desk.standing().link;
+        if (link == Linked::Failing) != (before == Linked::Failing) {
+            changes += 1;
+            before = link;
+        }
+        told.extend(Some(said).filter(|said| !said.is_empty()));
+    }
+    let connects = desk.connects();
+    assert!((14..=18).contains(&connects), "{connects} in ten minutes");
+    assert!(told.len() <= changes && changes > 4, "{changes} changes of state: {told:?}");
+    assert!(told.iter().step_by(2).all(|said| said.starts_with("Down: connection reset")), "{told:?}");
 }
 
 #[test]
