@@ -291,3 +291,34 @@ fn a_cache_that_is_damaged_or_too_old_is_not_taken_and_that_is_said() {
     let error = format!("{:?}", start(&memory, cache()).unwrap_err());
     assert!(error.contains("checksum") && error.contains("connection refused"), "{error}");
 }
+
+#[derive(Clone, Debug, HotConf)]
+#[hotconf(check = in_order)]
+struct Bounds {
+    low: u32,
+    high: u32,
+}
+
+fn in_order(bounds: &Bounds) -> Result<(), String> {
+    if bounds.low <= bounds.high { Ok(()) } else { Err("`low` is above `high`".to_owned()) }
+}
+
+#[test]
+fn what_another_layer_makes_valid_is_shown_in_force_and_kept() {
+    let (memory, dir) = (Memory::holding(&[("/shop/low", "7"), ("/shop/high", "9")]), Dir::new());
+    let (above, handle) = Inline::channel("above", hotconf::Format::Toml, "");
+    let source = memory.source().cached(Cache::in_dir(dir.path()));
+    let config = Hot::<Bounds>::builder().source(source).source(above).blocking_start().unwrap();
+    memory.put(&[("/shop/high", "6")]);
+    until("the refusal", || config.status().rejected.is_some());
+    assert_eq!(config.status().sources[0].revision.as_deref(), Some("4"));
+    handle.set("low = 3");
+    until("both", || config.load().high == 6 && config.load().low == 3);
+    until("its revision", || config.status().sources[0].revision.as_deref() == Some("2"));
+    config.blocking_shutdown(Duration::from_secs(5)).unwrap();
+    memory.set_down(true);
+    let fixed = Inline::toml("above", "low = 3");
+    let source = memory.source().cached(Cache::in_dir(dir.path()));
+    let config = Hot::<Bounds>::builder().source(source).source(fixed).blocking_start().unwrap();
+    assert_eq!(config.load().high, 6, "what was in force last");
+}

@@ -41,6 +41,8 @@ const SOON: Duration = Duration::from_secs(5);
 pub(super) struct News {
     /// All keys, as of `cursor`; `None` before the first listing.
     pub(super) map: Option<Arc<Map>>,
+    /// Counts what `map` was.
+    pub(super) content: u64,
     pub(super) cursor: Cursor,
     pub(super) link: Link,
     /// The last request to list anew that was answered, well or not.
@@ -120,10 +122,20 @@ impl<S: Store> Feed<S> {
         asked
     }
 
-    /// Passes on what became of what the store said, where it wants to know.
-    pub(super) fn settle(&self, cursor: &Cursor, verdict: &Verdict) {
+    /// One more follows; its number, with which it leaves.
+    pub(super) fn join(&self) -> u64 {
+        lock(&self.wants.verdicts).join()
+    }
+
+    pub(super) fn leave(&self, follower: u64) {
+        lock(&self.wants.verdicts).leave(follower);
+        self.wants.nudge.notify_one();
+    }
+
+    /// What a follower made of a content that the store said, where it wants to know.
+    pub(super) fn settle(&self, follower: u64, content: u64, verdict: &Verdict) {
         if S::Session::ACKS {
-            lock(&self.wants.settlements).push((cursor.clone(), verdict.clone()));
+            lock(&self.wants.verdicts).decide(follower, content, verdict);
             self.wants.nudge.notify_one();
         }
     }
@@ -218,7 +230,7 @@ impl<S: Store> Driver<S> {
                 match opened {
                     Ok(session) => {
                         // What was said by the session before is no business of this one.
-                        lock(&self.wants.settlements).clear();
+                        lock(&self.wants.verdicts).begin();
                         self.phase = Phase::Ready(session, Task::List);
                     }
                     Err(error) => self.failed(feed, asked, error),
@@ -287,16 +299,15 @@ impl<S: Store> Driver<S> {
                 })
             }
             Task::Settle => {
-                let settlements = std::mem::take(&mut *lock(&self.wants.settlements));
+                let due = lock(&self.wants.verdicts).take();
                 Box::pin(async move {
-                    let mut settled = Ok(());
-                    for (cursor, verdict) in settlements {
-                        let telling = session.settle(&cursor, &verdict);
-                        settled = within(&cx, deadline, "acknowledging", telling).await;
-                        if settled.is_err() {
-                            break;
+                    let settled = match &due {
+                        Some((cursor, verdict)) => {
+                            let telling = session.settle(cursor, verdict);
+                            within(&cx, deadline, "acknowledging", telling).await
                         }
-                    }
+                        None => Ok(()),
+                    };
                     (session, Outcome::Settled(settled))
                 })
             }
@@ -343,6 +354,7 @@ impl<S: Store> Driver<S> {
             (news.map.clone(), news.cursor.clone())
         };
         let follows = task == Task::Follow;
+        let heartbeat = matches!(step, Step::Same { .. });
         let (map, cursor) = match (step, known) {
             (Step::Listing { all, cursor }, known) => {
                 check_size(&all, &self.cx)?;
@@ -388,7 +400,14 @@ impl<S: Store> Driver<S> {
             self.resync = self.next_resync(now);
         }
         self.attempts.well(now);
-        let known = feed.news.borrow().map.as_ref().is_some_and(|known| Arc::ptr_eq(known, &map));
+        let (known, content) = {
+            let news = feed.news.borrow();
+            let known = news.map.as_ref().is_some_and(|known| Arc::ptr_eq(known, &map));
+            (known, news.content + u64::from(!known))
+        };
+        if S::Session::ACKS {
+            lock(&self.wants.verdicts).said(content, &cursor, !heartbeat);
+        }
         if known {
             self.idle = Some(self.idle.map_or(now, |through| through.max(now)) + PACE);
         }
@@ -403,7 +422,7 @@ impl<S: Store> Driver<S> {
                 || news.cursor != cursor
                 || news.link != Link::Live;
             let answers = !follows && news.answered < asked;
-            news.map = Some(map);
+            (news.map, news.content) = (Some(map), content);
             news.cursor = cursor;
             news.link = Link::Live;
             news.error = None;

@@ -17,8 +17,6 @@ pub(in crate::source::remote) struct Keeper {
     max_age: Option<Duration>,
     /// It is sealed: secrets may be in it.
     sealed: bool,
-    /// What was offered last, until its verdict.
-    offered: Option<(Cursor, Vec<Layered>)>,
     /// What was applied last.
     applied: Option<(Cursor, Vec<Layered>)>,
     written: Option<Instant>,
@@ -50,7 +48,6 @@ impl Keeper {
             source: source.to_owned(),
             max_age: cache.max_age,
             sealed: cache.key.is_some(),
-            offered: None,
             applied: None,
             written: None,
             desk: Arc::default(),
@@ -78,17 +75,15 @@ impl Keeper {
         Some(Kept { documents, cursor: record.cursor, age, sealed: self.sealed })
     }
 
-    /// Notes what is offered.
-    pub(in crate::source::remote) fn offered(&mut self, cursor: &Cursor, documents: &[Layered]) {
-        self.offered = Some((cursor.clone(), documents.to_vec()));
-    }
-
-    /// What was offered is in force: it is kept, off the way of everything else.
-    pub(in crate::source::remote) fn applied(&mut self, cursor: &Cursor, cx: &Context) {
-        if let Some(offered) = self.offered.take_if(|(offered, _)| offered == cursor) {
-            self.applied = Some(offered);
-            self.write(cx);
-        }
+    /// These documents are in force: they are kept, off the way of everything else.
+    pub(in crate::source::remote) fn applied(
+        &mut self,
+        cursor: Cursor,
+        documents: Vec<Layered>,
+        cx: &Context,
+    ) {
+        self.applied = Some((cursor, documents));
+        self.write(cx);
     }
 
     /// The store says that what is in force is current: its age begins anew.
