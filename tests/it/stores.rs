@@ -311,7 +311,7 @@ fn what_another_layer_makes_valid_is_shown_in_force_and_kept() {
     let config = Hot::<Bounds>::builder().source(source).source(above).blocking_start().unwrap();
     memory.put(&[("/shop/high", "6")]);
     until("the refusal", || config.status().rejected.is_some());
-    assert_eq!(config.status().sources[0].revision.as_deref(), Some("4"));
+    assert_eq!(config.status().sources[0].revision.as_deref(), Some("1"));
     handle.set("low = 3");
     until("both", || config.load().high == 6 && config.load().low == 3);
     until("its revision", || config.status().sources[0].revision.as_deref() == Some("2"));

@@ -12,10 +12,10 @@
 //! 4. What is told is the state as of now: followers see the newest, and nothing in between.
 
 use super::backoff::{Attempts, part};
+use super::news::{Link, News};
 use super::store::{Map, Session, Step, Store};
 use super::tuning::Tuning;
 use super::wants::Wants;
-use super::warnings::Warnings;
 use crate::race::{Either, race};
 use crate::source::{BoxFuture, Context, Cursor, SourceError, SourceErrorKind, Verdict};
 use crate::sync::{later, lock};
@@ -35,38 +35,6 @@ const PACE: Duration = Duration::from_millis(10);
 
 /// Who was in touch and waits no longer than this for the next attempt has not lost anything yet.
 const SOON: Duration = Duration::from_secs(5);
-
-/// What followers see.
-#[derive(Clone, Debug, Default)]
-pub(super) struct News {
-    /// All keys, as of `cursor`; `None` before the first listing.
-    pub(super) map: Option<Arc<Map>>,
-    /// Counts what `map` was.
-    pub(super) content: u64,
-    pub(super) cursor: Cursor,
-    pub(super) link: Link,
-    /// The last request to list anew that was answered, well or not.
-    pub(super) answered: u64,
-    /// Attempts that failed since the beginning.
-    pub(super) retries: u64,
-    /// Why the last attempt failed.
-    pub(super) error: Option<SourceError>,
-    /// Counts the times that the store was lost.
-    pub(super) outage: u64,
-    pub(super) warnings: Warnings,
-}
-
-/// How the connection stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Link {
-    /// The first attempt, or the first after a session was lost, which comes soon: no reason to say anything yet.
-    #[default]
-    Connecting,
-    /// A session follows the store.
-    Live,
-    /// An attempt failed.
-    Failing,
-}
 
 /// A store that is followed, by one or by many.
 pub(super) struct Feed<S: Store> {

@@ -2,8 +2,9 @@
 
 use super::assemble::Content;
 use super::cache::Keeper;
-use super::feed::{Feed, Link, News};
+use super::feed::Feed;
 use super::making::Maker;
+use super::news::{Link, News};
 use super::offers::{Offer, Offers};
 use super::store::{Map, Store};
 use super::verdicts::is_accepted;

@@ -15,6 +15,7 @@ mod making;
 #[cfg(feature = "_net")]
 #[allow(dead_code, unused_imports)] // each store uses a part of it
 mod net;
+mod news;
 mod offers;
 mod store;
 mod tuning;
