@@ -292,6 +292,31 @@ fn a_cache_that_is_damaged_or_too_old_is_not_taken_and_that_is_said() {
     assert!(error.contains("checksum") && error.contains("connection refused"), "{error}");
 }
 
+#[test]
+fn a_process_that_is_shut_down_at_once_has_kept_what_it_applied() {
+    let (memory, dir) = (Memory::holding(ALL), Dir::new());
+    let start = || {
+        let source = memory.source().cached(Cache::in_dir(dir.path()));
+        let secrets = Inline::toml("secrets", "db_password = \"given\"");
+        Hot::<Shop>::builder().source(source).source(secrets).blocking_start().unwrap()
+    };
+    for n in 1..=40 {
+        memory.put(&[("/shop/http/retries", &n.to_string())]);
+        let config = start();
+        let changed = n % 2 == 0;
+        if changed {
+            memory.put(&[("/shop/http/retries", &(n + 1).to_string())]);
+            until("the change", || config.load().http.retries == n + 1);
+        }
+        config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+        memory.set_down(true);
+        let config = start();
+        assert_eq!(config.load().http.retries, n + u32::from(changed));
+        config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+        memory.set_down(false);
+    }
+}
+
 #[derive(Clone, Debug, HotConf)]
 #[hotconf(check = in_order)]
 struct Bounds {

@@ -6,6 +6,7 @@
 mod conformance;
 mod etcd;
 mod http;
+mod killed;
 mod lines;
 mod living;
 mod proxy;

@@ -114,14 +114,13 @@ impl Keeper {
             }
         }
         let (shelf, desk, warn) = (self.shelf.clone(), self.desk.clone(), cx.clone());
-        // The work goes on though nobody waits for it.
-        drop(cx.services().offload(Box::new(move || {
+        cx.see_through(move || {
             while let Some(record) = next(&desk) {
                 if let Err(trouble) = shelf.write(&record) {
                     warn.warn(trouble);
                 }
             }
-        })));
+        });
     }
 }
 
