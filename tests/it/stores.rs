@@ -38,6 +38,14 @@ impl Memory {
         self.0.changed.notify_waiters();
     }
 
+    fn clear(&self) {
+        let mut map = self.0.map.lock().unwrap();
+        map.1 += 1;
+        map.0.clear();
+        drop(map);
+        self.0.changed.notify_waiters();
+    }
+
     fn set_down(&self, down: bool) {
         *self.0.down.lock().unwrap() = down;
         self.0.changed.notify_waiters();
@@ -290,6 +298,41 @@ fn a_cache_that_is_damaged_or_too_old_is_not_taken_and_that_is_said() {
     }
     let error = format!("{:?}", start(&memory, cache()).unwrap_err());
     assert!(error.contains("checksum") && error.contains("connection refused"), "{error}");
+}
+
+#[test]
+fn a_start_takes_the_cache_where_the_store_was_emptied_or_holds_nonsense_and_that_is_told() {
+    let (memory, dir) = (Memory::holding(ALL), Dir::new());
+    let start = || {
+        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let hears = told.clone();
+        let config = Hot::<Shop>::builder()
+            .source(memory.source().cached(Cache::in_dir(dir.path())))
+            .source(Inline::toml("secrets", "db_password = \"given\""))
+            .on_event(move |event| hears.lock().unwrap().push(event.to_string()))
+            .blocking_start();
+        (config.unwrap(), told)
+    };
+    let (config, _) = start();
+    assert_eq!(config.load().http.timeout.as_secs(), 2);
+    config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+    let nonsense = [("/shop/http", "one"), ("/shop/http/timeout", "2s")];
+    let spoil: [(&dyn Fn(), &str, SourceState); 2] = [
+        (&|| memory.clear(), "nothing is there", SourceState::Down),
+        (&|| memory.put(&nonsense), "found both", SourceState::Refused),
+    ];
+    for (spoil, said, state) in spoil {
+        spoil();
+        let (config, told) = start();
+        assert_eq!(config.load().http.timeout.as_secs(), 2, "what was in force last");
+        until("that it is told", || told.lock().unwrap().iter().any(|told| told.contains(said)));
+        assert_eq!(config.status().sources[0].state, state);
+        memory.clear();
+        memory.put(&[("/shop/http/timeout", "2s"), ("/shop/http/retries", "8")]);
+        until("the repair", || config.load().http.retries == 8);
+        until("that it is well", || config.status().sources[0].state == SourceState::Following);
+        config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+    }
 }
 
 #[test]

@@ -183,6 +183,14 @@ impl<S: Store> Follower<S> {
                 // Only now: had this future been dropped, somebody would still have to be answered.
                 self.asked = self.asked.filter(|_| !demanded);
                 self.told = None;
+                if !self.answered
+                    && offer.is_err()
+                    && let Some(kept) = self.kept(cx, "holds nothing that can be read")
+                {
+                    // What is wrong is told next.
+                    self.offered = None;
+                    return Some(Ok(kept));
+                }
                 return Some(offer);
             }
             self.offered = Some(map.clone());
@@ -227,24 +235,23 @@ impl<S: Store> Follower<S> {
 
     /// What a start does without the store: it takes the cache, or leaves out what may be absent.
     fn without(&mut self, cx: &Context) -> Option<Update> {
-        if let Some(kept) = self.keeper.as_ref().and_then(|keeper| keeper.take(cx)) {
-            let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
-            cx.warn(format!("cannot be reached: started from its cache, {age:?} old{but}"));
-            self.revision(&kept.cursor);
-            self.cx.activity().stand(|standing| {
-                if let Some(standing) = standing {
-                    standing.cached = true;
-                }
-            });
-            let offer = Offer { content: None, cursor: kept.cursor, documents: None };
-            return Some(Update {
-                content: Brought::Documents(kept.documents),
-                cursor: self.offers.make(offer),
-                optional: false,
-                fixed: false,
-            });
-        }
-        cx.is_optional().then(Update::absent)
+        self.kept(cx, "cannot be reached").or_else(|| cx.is_optional().then(Update::absent))
+    }
+
+    /// What a start takes from the cache, and the reason why it does.
+    fn kept(&mut self, cx: &Context, why: &str) -> Option<Update> {
+        let kept = self.keeper.as_ref().and_then(|keeper| keeper.take(cx))?;
+        let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
+        cx.warn(format!("{why}: started from its cache, {age:?} old{but}"));
+        self.revision(&kept.cursor);
+        self.cx.activity().stand(|standing| {
+            if let Some(standing) = standing {
+                standing.cached = true;
+            }
+        });
+        let offer = Offer { content: None, cursor: kept.cursor, documents: None };
+        let content = Brought::Documents(kept.documents);
+        Some(Update { content, cursor: self.offers.make(offer), optional: false, fixed: false })
     }
 
     /// Makes documents of all keys.

@@ -529,6 +529,13 @@ fn an_optional_store_that_is_away_holds_no_start_up() {
     assert_eq!(away.turn(4 * SECOND), "");
     assert_eq!(away.turn(8 * SECOND), "a=1");
 
+    for error in [SourceError::denied("token expired"), SourceError::invalid("a page of HTML")] {
+        let mut wrong = desk_of(|server| Remote::of(Script::<false>(server)).keys("").optional());
+        wrong.server.lock().unwrap().refusals.extend([error.clone(), error.clone()]);
+        let said: Vec<_> = (0..4).map(|_| wrong.turn(SECOND)).filter(|said| !said.is_empty()).collect();
+        assert_eq!(said[..2], ["absent".to_owned(), format!("{:?}: {error}", error.kind())]);
+    }
+
     let mut mute = desk_of(|server| Remote::of(Script::<false>(server)).keys("").optional());
     mute.server.lock().unwrap().mute = true;
     assert_eq!(mute.says(), "");
