@@ -160,7 +160,7 @@ fn an_outage_is_two_events_and_the_status_says_since_when_it_is_stale() {
     }
     assert!(told.iter().any(|event| matches!(event, Event::SourceUp(_))), "{told:?}");
     assert!(told.iter().any(|event| matches!(event, Event::Applied(_))), "{told:?}");
-    assert_eq!(config.status().sources[0].revision.as_deref(), Some("2"));
+    until("its revision", || config.status().sources[0].revision.as_deref() == Some("2"));
 }
 
 #[test]
@@ -176,6 +176,37 @@ fn a_refused_document_stays_out_and_a_repaired_one_applies_by_itself() {
     until("the repair", || config.load().http.timeout.as_secs() == 5);
     assert!(config.status().rejected.is_none());
     assert_eq!(config.status().counters.refused, 1);
+    // And one that is taken back, so that nothing moves.
+    memory.put(&[("/shop/http/timeout", "soon")]);
+    until("the refusal", || config.status().rejected.is_some());
+    let version = config.version();
+    memory.put(&[("/shop/http/timeout", "5s")]);
+    until("that it is well", || config.status().rejected.is_none());
+    until("its state", || config.status().sources[0].state == SourceState::Following);
+    assert_eq!(config.version(), version);
+}
+
+#[test]
+fn of_a_store_and_another_source_that_change_in_the_same_instant_the_later_layer_wins_in_both_orders() {
+    for store_last in [true, false] {
+        let memory = Memory::holding(&[("/shop/low", "0"), ("/shop/high", "0")]);
+        let (other, handle) = Inline::channel("other", hotconf::Format::Toml, "low = 0\nhigh = 0");
+        let builder = Hot::<Bounds>::builder();
+        let builder = match store_last {
+            true => builder.source(other).source(memory.source()),
+            false => builder.source(memory.source()).source(other),
+        };
+        let config = builder.blocking_start().unwrap();
+        for n in 1..=50_u32 {
+            let (stored, set) = (n * 2, n * 2 + 1);
+            memory.put(&[("/shop/low", "0"), ("/shop/high", &stored.to_string())]);
+            handle.set(format!("low = 0\nhigh = {set}"));
+            let wins = if store_last { stored } else { set };
+            until("the later layer", || config.load().high == wins);
+        }
+        let (version, _) = (config.version(), config.blocking_reload().unwrap());
+        assert!(config.version() == version && version <= 101, "{version}: one version each at the most");
+    }
 }
 
 #[test]
