@@ -107,7 +107,8 @@ impl Shelf {
         let prefix = format!(".{}.", self.stem);
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let ours = name.to_str().is_some_and(|name| name.starts_with(&prefix) && name.ends_with(".new"));
+            let name = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".new"));
+            let ours = name.is_some();
             let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
             if ours && age().is_some_and(|age| age > LEFT_BEHIND) {
                 let _ = fs::remove_file(entry.path());
