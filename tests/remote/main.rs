@@ -7,6 +7,7 @@ mod conformance;
 mod consul;
 mod etcd;
 mod http;
+mod killed;
 mod lines;
 mod living;
 mod nacos;

@@ -227,6 +227,11 @@ impl<D: Clone> Control<D> {
         for (source, document) in trial.newcomers {
             effects.push(Effect::Settle { source, document, verdict: verdict.clone() });
         }
+        // What was set aside had its verdict, and now has another.
+        for source in trial.older.into_iter().filter(|_| trial.first.is_none()) {
+            let document = self.sources[source].accepted.clone();
+            effects.push(Effect::Settle { source, document, verdict: verdict.clone() });
+        }
         let recovered = changed.into_iter().filter(|(_, recovered)| *recovered);
         effects.extend(recovered.map(|(source, _)| Effect::Tell(News::Up { source })));
     }

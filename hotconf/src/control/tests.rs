@@ -214,7 +214,7 @@ fn what_was_set_aside_is_tried_whenever_anything_changes() {
             ("b2", ""),
             (
                 "calm",
-                "judge [11, 2]; a is well; b is well; none stands; install 2; b2 in version 2; tell a up",
+                "judge [11, 2]; a is well; b is well; none stands; install 2; b2 in version 2; a11 in version 2; tell a up",
             ),
         ],
     );
@@ -287,7 +287,10 @@ fn a_refusal_stands_as_long_as_anything_is_set_aside() {
             ("calm", refused),
             ("a?", "a is down; tell a down"),
             ("b2", ""),
-            ("calm", "judge [11, 2]; a is down; b is well; none stands; install 2; b2 in version 2"),
+            (
+                "calm",
+                "judge [11, 2]; a is down; b is well; none stands; install 2; b2 in version 2; a11 in version 2",
+            ),
         ],
     );
     walk(

@@ -91,7 +91,8 @@ fn name_of(number: usize, source: &dyn Source) -> Arc<str> {
     contained(|| Arc::from(&*source.describe())).unwrap_or_else(|_| format!("source {}", number + 1).into())
 }
 
-/// The life of a configuration: sources, first load, driver. When it ends, every source is gone.
+/// The life of a configuration: sources, first load, driver. When it ends, every source is gone, and what they
+/// keep is kept.
 async fn live<T: HotConf>(
     setup: Setup,
     names: Vec<Arc<str>>,
@@ -128,7 +129,7 @@ async fn live<T: HotConf>(
     }
     drop(arrivals_in);
     let plan = Plan { name, sources: handles, policy };
-    let inlets = Inlets { arrivals, reloads, warned, group };
+    let inlets = Inlets { arrivals, reloads, warned, group: group.clone() };
     if let Some((driver, first)) = first_load(plan, startup, (inlets, out), token.clone(), reply).await {
         driver.run(first).await;
     }
@@ -138,6 +139,8 @@ async fn live<T: HotConf>(
         // A panic of a source was told by its task, as the source's end.
         let _ = task.await;
     }
+    // What was applied last may not be on disk yet. Whoever waits for this has a grace.
+    group.finished().await;
 }
 
 /// How many warnings of sources may wait for the driver.

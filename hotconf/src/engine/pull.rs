@@ -100,9 +100,9 @@ async fn run(
             }
             held.watched(&cx, source.next(&cx)).await
         };
-        let Some(first) = token.run_until_cancelled(race(orders.recv(), answer)).await else { return };
+        let Some(first) = token.run_until_cancelled(race(orders.recv(), answer)).await else { break };
         let result = match first {
-            Either::First(None) => return,
+            Either::First(None) => break,
             Either::First(Some(Order::Refresh(id))) => {
                 source.refresh();
                 ticket = Some(id);
@@ -116,7 +116,7 @@ async fn run(
         };
         if token.is_cancelled() {
             // Both at the same time, and the answer won: what a cancelled source says does not count.
-            return;
+            break;
         }
         answered = true;
         if cx.activity().reads.load(Ordering::Relaxed) == reads {
@@ -145,11 +145,17 @@ async fn run(
         let arrival = Arrival { source: index, answer, ticket: ticket.take() };
         match token.run_until_cancelled(arrivals.send(arrival)).await {
             Some(Ok(())) => {}
-            Some(Err(_)) | None => return,
+            Some(Err(_)) | None => break,
         }
         // The driver first: what a source does to be ready for the next change (a file source sets its
         // watch anew) is no part of the way from a change to its version.
         tokio::task::yield_now().await;
+    }
+    // What is in force of it may not have been said to it yet, and it may want to keep that.
+    while let Ok(order) = orders.try_recv() {
+        if let Order::Settled(cursor, verdict) = order {
+            source.settled(&cursor, &verdict);
+        }
     }
 }
 

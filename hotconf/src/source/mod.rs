@@ -98,7 +98,8 @@ pub trait Source: Send + 'static {
     /// Makes the following `next` answer at once: reload on demand, full resync.
     fn refresh(&mut self) {}
 
-    /// Told once per update what became of it.
+    /// Told once per update what became of it; and once more where it was refused, and a change of another source
+    /// has it accepted after all.
     fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
         let _ = (cursor, verdict);
     }

@@ -19,8 +19,14 @@ use std::time::Duration;
 /// It is connected to, listed and followed, and after every failure it is listed anew. What it brought
 /// last stays in force meanwhile, and [`status`](crate::Hot::status) says since when it may be stale.
 ///
-/// A required store must answer within the [`startup_deadline`](crate::Builder::startup_deadline); one that
-/// is [`optional`](crate::SourceExt::optional) holds the start up for 2 s at most, and applies when it comes.
+/// A start treats it in one of three ways:
+///
+/// * A required store must answer within the [`startup_deadline`](crate::Builder::startup_deadline), or the start
+///   fails and says why the last attempt did. One that refuses our credentials fails it at once.
+/// * One that is [`optional`](crate::SourceExt::optional) holds the start up for 2 s at most, whatever is wrong with the
+///   way to it, and applies when it comes. What it holds has to be valid.
+/// * One that is [`cached`](Self::cached) is waited for as long, and then what was applied last is in force; so
+///   it is at once where the store holds nothing, or what cannot be parsed.
 ///
 /// See [`Store`] for an example.
 #[must_use = "a source does nothing until it is given to a builder"]
@@ -112,7 +118,7 @@ impl<S: Store> Remote<S> {
     /// Keeps what was applied last on disk, and starts from that while the store is away.
     ///
     /// A start waits for the store for 2 s at most, and then takes the cache; what the store says later applies
-    /// as any change does.
+    /// as any change does. Where nothing was kept yet, the store is required, or optional, as without a cache.
     pub fn cached(self, cache: Cache) -> Self {
         Self { cache: Some(cache), ..self }
     }

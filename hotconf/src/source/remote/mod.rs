@@ -15,8 +15,11 @@ mod making;
 #[cfg(feature = "_net")]
 #[allow(dead_code, unused_imports)] // each store uses a part of it
 mod net;
+mod news;
+mod offers;
 mod store;
 mod tuning;
+mod verdicts;
 mod wants;
 mod warnings;
 

@@ -19,8 +19,6 @@ pub(in crate::source::remote) struct Keeper {
     sealed: bool,
     /// Each value of the source is a secret.
     secret: bool,
-    /// What was offered last, until its verdict.
-    offered: Option<(Cursor, Vec<Layered>)>,
     /// What was applied last.
     applied: Option<(Cursor, Vec<Layered>)>,
     written: Option<Instant>,
@@ -53,7 +51,6 @@ impl Keeper {
             max_age: cache.max_age,
             sealed: cache.key.is_some(),
             secret,
-            offered: None,
             applied: None,
             written: None,
             desk: Arc::default(),
@@ -87,17 +84,15 @@ impl Keeper {
         Some(Kept { documents, cursor: record.cursor, age, sealed: self.sealed })
     }
 
-    /// Notes what is offered.
-    pub(in crate::source::remote) fn offered(&mut self, cursor: &Cursor, documents: &[Layered]) {
-        self.offered = Some((cursor.clone(), documents.to_vec()));
-    }
-
-    /// What was offered is in force: it is kept, off the way of everything else.
-    pub(in crate::source::remote) fn applied(&mut self, cursor: &Cursor, cx: &Context) {
-        if let Some(offered) = self.offered.take_if(|(offered, _)| offered == cursor) {
-            self.applied = Some(offered);
-            self.write(cx);
-        }
+    /// These documents are in force: they are kept, off the way of everything else.
+    pub(in crate::source::remote) fn applied(
+        &mut self,
+        cursor: Cursor,
+        documents: Vec<Layered>,
+        cx: &Context,
+    ) {
+        self.applied = Some((cursor, documents));
+        self.write(cx);
     }
 
     /// The store says that what is in force is current: its age begins anew.
@@ -128,14 +123,13 @@ impl Keeper {
             }
         }
         let (shelf, desk, warn) = (self.shelf.clone(), self.desk.clone(), cx.clone());
-        // The work goes on though nobody waits for it.
-        drop(cx.services().offload(Box::new(move || {
+        cx.see_through(move || {
             while let Some(record) = next(&desk) {
                 if let Err(trouble) = shelf.write(&record) {
                     warn.warn(trouble);
                 }
             }
-        })));
+        });
     }
 }
 
