@@ -91,7 +91,7 @@
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; turns `json` on | – |
 //! | `zookeeper` | no | [`ZooKeeper`]: its nodes, and documents in them | those of `http` | – |
-//! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http` | – |
+//! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http`; turns `json` on | – |
 //! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
 //! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
 //! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; turns `json` on | – |
