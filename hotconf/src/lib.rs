@@ -59,7 +59,7 @@
 //! above its own, and a test holds it.
 //!
 //! ```text
-//! error origin secret sync units      words that all share; they may know each other
+//! error named origin secret sync units  words that all share; they may know each other
 //! value
 //! format schema
 //! source layer diff
@@ -184,6 +184,7 @@
 // Generated code names this crate as `::hotconf`; inside of it that is us.
 
 mod error;
+mod named;
 mod origin;
 mod race;
 mod secret;
@@ -230,6 +231,7 @@ pub use observe::{
     Applied, Counters, Event, Events, FieldChange, RestartRequired, SourceDown, SourceState, SourceStatus,
     SourceUp, Status, Warning,
 };
+pub use named::{FileContent, SecretFile};
 pub use origin::Origin;
 pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
 pub use schema::{

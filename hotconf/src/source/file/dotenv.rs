@@ -85,7 +85,11 @@ impl Target for Variables {
             })?;
             variables.extend(parse(name, text)?);
         }
-        Ok(document(wanted, &self.prefix, name, variables))
+        let mut parsed = document(wanted, &self.prefix, name, variables);
+        let dir: Option<Arc<Path>> = self.file.path.parent().map(Arc::from);
+        let placed = parsed.docs.into_iter().filter_map(Arc::into_inner).map(|doc| Arc::new(doc.in_dir(dir.clone())));
+        parsed.docs = placed.collect();
+        Ok(parsed)
     }
 }
 

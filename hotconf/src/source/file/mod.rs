@@ -163,6 +163,13 @@ impl Paths {
         })
     }
 
+    /// The directory of a piece that was found at the path of this rank.
+    fn dir_of(&self, piece: &Piece, rank: usize) -> Option<Arc<Path>> {
+        let Candidate { name, path } = self.candidates.get(rank)?;
+        // What is not called as the path is a fragment in it.
+        if piece.name == *name { path.parent().map(Arc::from) } else { Some(Arc::from(path.as_path())) }
+    }
+
     /// Whether the directory at this path is to be read as one.
     fn is_dir(&self, path: &Path) -> bool {
         self.kind == Kind::Dir || (self.format.is_none() && Format::from_path(path).is_none())
@@ -270,7 +277,7 @@ impl Target for Paths {
             match crate::format::parse_again(format, &piece.name, &piece.bytes, &wanted.limits, before) {
                 Ok(read) => {
                     splices += u64::from(read.spliced);
-                    docs.push(Arc::new(read.doc));
+                    docs.push(Arc::new(read.doc.in_dir(self.dir_of(piece, pieces.rank))));
                 }
                 Err(more) => problems.extend(more),
             }

@@ -97,7 +97,7 @@ impl Target for Secrets {
         }
         let mut builder = Builder::keyed(self.dir.name.clone());
         fill(&mut builder, &root);
-        Ok(Parsed { docs: vec![Arc::new(builder.finish())], ..Parsed::default() })
+        Ok(Parsed { docs: vec![Arc::new(builder.finish().in_dir(Some(Arc::from(self.dir.path.as_path()))))], ..Parsed::default() })
     }
 }
 
