@@ -2,10 +2,11 @@
 
 use super::pending::Pending;
 use super::standing::Source;
-use super::window::{Reload, Window};
+use super::window::{FETCH, Reload, Window};
 use super::words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs};
 use crate::error::Error;
 use crate::source::{SourceError, SourceErrorKind, Verdict};
+use crate::sync::later;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +26,10 @@ pub(crate) struct Control<D> {
     stands: Option<u64>,
     /// The instant that was asked for last.
     wake: Option<Instant>,
+    /// The source that stands for the files that settings name.
+    files: Option<usize>,
+    /// Until when a candidate waits for such files.
+    fetching: Option<Instant>,
 }
 
 /// A candidate that is being judged.
@@ -50,12 +55,22 @@ impl<D: Clone> Control<D> {
             count: 0,
             stands: None,
             wake: None,
+            files: None,
+            fetching: None,
         }
+    }
+
+    /// The same with the source that stands for the files that settings name. While none does, it is asked
+    /// nothing.
+    pub(crate) fn with_files(mut self, source: usize, none: bool) -> Self {
+        self.sources[source].ended = none;
+        self.files = Some(source);
+        self
     }
 
     /// Whether a window is open that closes as soon as no source is about to bring anything.
     pub(crate) fn waits_for_calm(&self) -> bool {
-        self.window.is_open() && self.reload.is_none() && self.trial.is_none()
+        self.window.is_open() && !self.window.is_held() && self.reload.is_none() && self.trial.is_none()
     }
 
     /// Whether a reload is unanswered.
@@ -78,12 +93,15 @@ impl<D: Clone> Control<D> {
             Input::Reload => self.ask(now, &mut effects),
             Input::Judged(judged) => {
                 if let Some(trial) = self.trial.take() {
-                    self.judged(trial, judged, &mut effects);
+                    self.judged(trial, judged, now, &mut effects);
                 }
             }
         }
         if self.trial.is_none() {
             self.look(calm, now, &mut effects);
+        }
+        if !self.window.is_open() && self.trial.is_none() {
+            self.fetching = None;
         }
         self.note_refusal(&mut effects);
         let wake = [self.window.closes(), self.reload.as_ref().map(Reload::deadline)];
@@ -118,6 +136,9 @@ impl<D: Clone> Control<D> {
                 self.window.remove(source)
             }
         };
+        if self.files == Some(source) {
+            self.window.release(now);
+        }
         if let Some(document) = earlier {
             effects.push(Effect::Settle { source, document, verdict: Verdict::Superseded });
         }
@@ -158,9 +179,10 @@ impl<D: Clone> Control<D> {
     fn look(&mut self, calm: bool, now: Instant, effects: &mut Vec<Effect<D>>) {
         let through = self.reload.as_ref().is_some_and(|reload| reload.is_through(now));
         let due = self.window.closes().is_some_and(|at| now >= at);
-        if self.window.is_open() && (through || due || calm && self.reload.is_none()) {
+        let held = self.window.is_held();
+        if self.window.is_open() && (due || !held && (through || calm && self.reload.is_none())) {
             self.offer(effects);
-        } else if let Some(reload) = self.reload.take_if(|_| through) {
+        } else if let Some(reload) = self.reload.take_if(|_| through && !held) {
             let names: Vec<_> = self.sources.iter().map(|source| source.name.clone()).collect();
             let ended = self.sources.iter().filter(|source| source.ended);
             let gone = ended.filter_map(Source::why_down).cloned().collect();
@@ -180,24 +202,31 @@ impl<D: Clone> Control<D> {
         effects.push(Effect::Judge { candidate, second: false });
     }
 
-    fn judged(&mut self, trial: Trial<D>, judged: Judged, effects: &mut Vec<Effect<D>>) {
-        match judged {
-            Judged::Good(good) => self.accept(trial, good, effects),
-            Judged::Bad(refusal) if trial.first.is_none() && !trial.older.is_empty() => {
-                let accepted = self.sources.iter().map(|source| source.accepted.clone()).collect();
-                let candidate = with(accepted, &trial.newcomers);
-                self.trial = Some(Trial { first: Some(refusal), ..trial });
-                effects.push(Effect::Judge { candidate, second: true });
+    fn judged(&mut self, trial: Trial<D>, judged: Judged, now: Instant, effects: &mut Vec<Effect<D>>) {
+        let refusal = match (judged, self.files) {
+            (Judged::Good(good), _) => return self.accept(trial, good, effects),
+            (Judged::Wants(paths, _), Some(files)) if self.fetching.is_none_or(|until| now < until) => {
+                let until = *self.fetching.get_or_insert_with(|| later(now, FETCH));
+                self.sources[files].ended = false;
+                self.window.hold(trial.newcomers, until);
+                return effects.push(Effect::Fetch(paths));
             }
+            // Where the time of files is over, it is wrong that they are not there.
+            (Judged::Bad(refusal) | Judged::Wants(_, refusal), _) => refusal,
+        };
+        if trial.first.is_none() && !trial.older.is_empty() {
+            let accepted = self.sources.iter().map(|source| source.accepted.clone()).collect();
+            let candidate = with(accepted, &trial.newcomers);
+            self.trial = Some(Trial { first: Some(refusal), ..trial });
+            effects.push(Effect::Judge { candidate, second: true });
+        } else {
             // The problems of the first candidate: it is what the sources hold.
-            Judged::Bad(second) => {
-                let refusal = trial.first.unwrap_or(second);
-                self.refuse(trial.newcomers, refusal, effects);
-            }
+            self.refuse(trial.newcomers, trial.first.unwrap_or(refusal), effects);
         }
     }
 
     fn accept(&mut self, trial: Trial<D>, good: Good, effects: &mut Vec<Effect<D>>) {
+        self.fetching = None;
         let mut changed: Vec<(usize, bool)> = Vec::new();
         for (source, document) in &trial.newcomers {
             changed.push((*source, self.sources[*source].accept(document.clone())));
@@ -232,6 +261,7 @@ impl<D: Clone> Control<D> {
     }
 
     fn refuse(&mut self, newcomers: Vec<(usize, D)>, refusal: Refusal, effects: &mut Vec<Effect<D>>) {
+        self.fetching = None;
         let error = Error::problems_in("the new configuration", refusal.problems)
             .warned(refusal.warnings)
             .keeping(self.version);

@@ -10,6 +10,10 @@
 //! as it was at process start. Where the first fails, the candidate is refused; where only the second
 //! fails, the whole change is pending.
 //!
+//! Files that a setting names are one more source, of which the document is the contents of all. A candidate
+//! that names one which is not at hand is held until they are read, within [`window::FETCH`]: it is
+//! then judged again, with whatever else came meanwhile.
+//!
 //! `(Input, now) → Vec<Effect>`: no clock, no I/O, no lock, no thread; `D` is whatever stands for a document.
 //! [`words`] are the inputs and effects; [`accept`] holds the documents and decides; [`window`] says when the
 //! next candidate is due, and who asked for it; [`standing`] says how each source is doing; [`pending`] what
