@@ -36,8 +36,7 @@ struct Server {
 impl Server {
     fn found() -> Option<PathBuf> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-        let fetched =
-            std::env::var_os("TEST_SERVERS").map_or_else(|| target.join("servers"), PathBuf::from);
+        let fetched = std::env::var_os("TEST_SERVERS").map_or_else(|| target.join("servers"), PathBuf::from);
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut places = std::iter::once(fetched.join("etcd/bin"))
             .chain(std::env::split_paths(&path))

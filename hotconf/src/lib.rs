@@ -227,11 +227,11 @@ pub use hot::{Hot, WeakHot};
 pub use hotconf_derive::HotConf;
 pub use layer::{Candidate, Explanation, Explanations};
 pub use load::{HotConf, SetError};
+pub use named::{FileContent, SecretFile};
 pub use observe::{
     Applied, Counters, Event, Events, FieldChange, RestartRequired, SourceDown, SourceState, SourceStatus,
     SourceUp, Status, Warning,
 };
-pub use named::{FileContent, SecretFile};
 pub use origin::Origin;
 pub use publish::{Guard, Live, LiveValue, Reader, Snapshot};
 pub use schema::{

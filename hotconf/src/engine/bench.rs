@@ -34,8 +34,9 @@ impl<T: HotConf> Bench<T> {
 
     pub(crate) fn reload(&mut self, layer: usize, update: Update) -> usize {
         self.layers[layer] = update.into_docs();
-        let (candidate, _) = judge::judge(&self.base, stack(&self.layers), self.contents.clone(), Policy::default())
-            .unwrap_or_else(|refused| refuse(&refused));
+        let (candidate, _) =
+            judge::judge(&self.base, stack(&self.layers), self.contents.clone(), Policy::default())
+                .unwrap_or_else(|refused| refuse(&refused));
         let before = &self.base.running.0.meta;
         let meta = Arc::new(Meta {
             number: before.number + 1,

@@ -4,8 +4,8 @@
 //! [`install`](super::install). Nothing is decided here but what control cannot know: that a shutdown came.
 
 use super::judge::{Base, Candidate, judge};
-use super::named::Files;
 use super::loading::load;
+use super::named::Files;
 use super::plan::{Offer, Plan};
 use super::pull::{Answer, Arrival, Order};
 use super::reloads::{Reloads, Request};

@@ -142,7 +142,8 @@ async fn live<T: HotConf>(
     let files = Files::new(start, orders_in);
     let plan = Plan { name, sources: handles, policy };
     let inlets = Inlets { arrivals, reloads, warned, group, early: VecDeque::new() };
-    if let Some((driver, first)) = first_load(plan, startup, (inlets, out), files, token.clone(), reply).await {
+    if let Some((driver, first)) = first_load(plan, startup, (inlets, out), files, token.clone(), reply).await
+    {
         driver.run(first).await;
     }
     // However it ended: nothing of it goes on.

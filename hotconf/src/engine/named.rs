@@ -92,7 +92,8 @@ impl Files {
 
     /// Leaves those that nobody names any more; whether there were such.
     pub(crate) fn tidy(&mut self) -> bool {
-        let left = self.followed.iter().any(|path| !self.accepted.contains(path) && !self.aside.contains(path));
+        let left =
+            self.followed.iter().any(|path| !self.accepted.contains(path) && !self.aside.contains(path));
         if left {
             self.followed = self.accepted.union(&self.aside).cloned().collect();
             drop(self.orders.send(Order::Leave(self.followed.clone())));

@@ -35,7 +35,10 @@ pub(crate) enum Order {
     Refresh(u64),
     Settled(Cursor, Verdict),
     /// Follow these files, and answer: at once, or when they had their time to settle.
-    Follow { paths: BTreeSet<PathBuf>, at_once: bool },
+    Follow {
+        paths: BTreeSet<PathBuf>,
+        at_once: bool,
+    },
     /// Follow these and no others; that is no reason to answer.
     Leave(BTreeSet<PathBuf>),
 }

@@ -198,7 +198,10 @@ impl Iterator for MovedFields<'_> {
             let same = self.at.old_slot(i).is_some_and(|old| {
                 self.at.slot(i).same(old)
                     && (self.at.new.tree.same_contents(old.tree)
-                        || self.at.field(i).is_none_or(|field| same_by_default(field, self.at.new.tree, old.tree)))
+                        || self
+                            .at
+                            .field(i)
+                            .is_none_or(|field| same_by_default(field, self.at.new.tree, old.tree)))
             });
             if !same {
                 return Some(i);

@@ -118,7 +118,9 @@ impl<S: HotConf> Nested for Vec<S> {
         self.truncate(new.len());
         for (index, element) in new.into_iter().enumerate() {
             let before = old.get(index).copied();
-            if before.is_some_and(|before| before.same(element) && same_defaults(at.schema, element.tree, before.tree)) {
+            if before.is_some_and(|before| {
+                before.same(element) && same_defaults(at.schema, element.tree, before.tree)
+            }) {
                 continue;
             }
             let step = at.step_to(Name::Index(index));

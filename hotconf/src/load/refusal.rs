@@ -150,7 +150,8 @@ fn quotes(message: &str, at: Ref<'_>) -> bool {
     };
     let held = at.contents().into_iter().filter_map(|(_, held)| held);
     held.into_iter().any(|held| {
-        let mut lines = held.bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+        let mut lines =
+            held.bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
         lines.any(|line| line.trim().len() >= SHORTEST && message.contains(line.trim()))
     }) || below.into_iter().any(|at| quotes(message, at))
 }

@@ -25,7 +25,7 @@ pub(crate) struct Contents {
 pub(crate) struct Unread {
     /// The end of a sentence that begins with the path.
     pub(crate) why: String,
-    /// It is a path beyond doubt: it has a directory, and that one exists.
+    /// The directory of the path exists, and is not the root: it is a path beyond doubt.
     pub(crate) plausible: bool,
 }
 
@@ -104,9 +104,12 @@ impl fmt::Debug for Contents {
 }
 
 impl Unread {
-    /// The sentence of an error; `secret`: in the place of the path there may be the secret itself.
-    pub(crate) fn sentence(&self, path: &Path, base: &Path, secret: bool) -> String {
-        if !secret || self.plausible {
+    /// The sentence of an error. `secret` is what was written for the path of a secret file: it may be the secret
+    /// itself.
+    pub(crate) fn sentence(&self, path: &Path, base: &Path, secret: Option<&str>) -> String {
+        // A plain word would lead into the document's own directory, whatever it is.
+        let has_dir = |text: &str| Path::new(text).parent().is_some_and(|dir| dir != Path::new(""));
+        if secret.is_none_or(|text| self.plausible && has_dir(text)) {
             return format!("the file {} {}", path.display(), self.why);
         }
         format!(

@@ -64,10 +64,15 @@ impl<'t> Ref<'t> {
 }
 
 /// Compares what two subtrees, each of one document and saying the same, name.
+#[inline]
 pub(super) fn same(new: Ref<'_>, old: Ref<'_>) -> bool {
-    let (Some((ours, node)), Some((theirs, other))) = (new.node(), old.node()) else { return true };
     let none = |tree: &Tree| tree.contents.as_deref().is_none_or(Contents::is_empty);
-    if new.tree.same_contents(old.tree) && (none(new.tree) || ours.dir() == theirs.dir()) {
+    (none(new.tree) && none(old.tree)) || same_names(new, old)
+}
+
+fn same_names(new: Ref<'_>, old: Ref<'_>) -> bool {
+    let (Some((ours, node)), Some((theirs, other))) = (new.node(), old.node()) else { return true };
+    if new.tree.same_contents(old.tree) && ours.dir() == theirs.dir() {
         return true;
     }
     match (found(new.tree, ours, node), found(old.tree, theirs, other)) {

@@ -166,7 +166,8 @@ impl<'t> Ref<'t> {
             (Item::Absent, Item::Absent) => true,
             (Item::Absent, _) | (_, Item::Absent) => false,
             (Item::Doc { doc, node }, Item::Doc { doc: other_doc, node: other_node }) => {
-                let (ours, theirs) = (&self.tree.docs[usize::from(doc)], &other.tree.docs[usize::from(other_doc)]);
+                let (ours, theirs) =
+                    (&self.tree.docs[usize::from(doc)], &other.tree.docs[usize::from(other_doc)]);
                 ours.same(node, theirs, other_node) && names::same(self, other)
             }
             (Item::Section { start, len, variant }, Item::Section { start: s, len: l, variant: v }) => {

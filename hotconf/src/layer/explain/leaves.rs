@@ -278,7 +278,9 @@ pub(crate) fn fingerprint(tree: &Tree, schema: &'static Schema) -> String {
         match (leaf.value.kind(), leaf.field) {
             (None, Some(field)) => value.default(field),
             (None | Some(Kind::Null), _) => value.text("none"),
-            (_, field) => value.place(leaf.value, field.is_some_and(|field| field.ty.contains("FileContent"))),
+            (_, field) => {
+                value.place(leaf.value, field.is_some_and(|field| field.ty.contains("FileContent")))
+            }
         }
         lines.push((leaf.path.to_owned(), value));
     });

@@ -13,8 +13,7 @@ use super::piece::{Found, Good, Target, Told, Wanted, What};
 use super::resolve::{End, FileId, Trail};
 use super::settle::{Decision, HELD, LONG_HELD, Outcome, Seen, Settle, Sign, Trust};
 use crate::source::{
-    Context, Hint, Inbox, LONG, Matter, SourceError, SourceErrorKind, Stirring, WatchFailure,
-    Watching,
+    Context, Hint, Inbox, LONG, Matter, SourceError, SourceErrorKind, Stirring, WatchFailure, Watching,
 };
 use std::collections::HashSet;
 use std::future::Future;

@@ -179,7 +179,8 @@ fn look(path: &Path, number: usize, max: usize, known: Option<&Look>) -> Look {
         Ok(read) => {
             let print = Print::of(&read.bytes);
             // What did not change keeps its memory, and so do the values that have it.
-            let same = known.filter(|known| known.print == print).and_then(|known| known.content.clone().ok());
+            let same =
+                known.filter(|known| known.print == print).and_then(|known| known.content.clone().ok());
             let held = same.unwrap_or_else(|| Arc::new(Held { path: path.to_owned(), bytes: read.bytes }));
             Look { path: path.to_owned(), content: Ok(held), stamp: Some(read.stamp), print }
         }

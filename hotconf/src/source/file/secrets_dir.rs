@@ -105,7 +105,10 @@ impl Pieced for Secrets {
         }
         let mut builder = Builder::keyed(self.dir.name.clone());
         fill(&mut builder, &root);
-        Ok(Parsed { docs: vec![Arc::new(builder.finish().in_dir(Some(Arc::from(self.dir.path.as_path()))))], ..Parsed::default() })
+        Ok(Parsed {
+            docs: vec![Arc::new(builder.finish().in_dir(Some(Arc::from(self.dir.path.as_path()))))],
+            ..Parsed::default()
+        })
     }
 }
 

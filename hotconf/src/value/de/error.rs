@@ -102,7 +102,12 @@ impl LeafError {
 
     /// Completes an error that does not say what was found.
     pub(crate) fn or_found(&mut self, found: impl FnOnce() -> String) {
-        if self.0.found.is_none() && !self.0.missing && !self.0.unread && self.0.tail.is_empty() && !self.is_hidden() {
+        if self.0.found.is_none()
+            && !self.0.missing
+            && !self.0.unread
+            && self.0.tail.is_empty()
+            && !self.is_hidden()
+        {
             self.0.found = Some(found());
         }
     }

@@ -34,7 +34,8 @@ impl<'a> De<'a> {
 
     fn held(self, secret: bool) -> Result<Arc<Held>, LeafError> {
         let (contents, dir) = self.files();
-        let mismatch = || LeafError::mismatch(EXPECTED, if secret { "another value".into() } else { self.found() });
+        let mismatch =
+            || LeafError::mismatch(EXPECTED, if secret { "another value".into() } else { self.found() });
         let Some(contents) = contents else { return Err(mismatch()) };
         if contents.is_given() {
             return self.given();
@@ -49,7 +50,7 @@ impl<'a> De<'a> {
                 (path, Unread::late())
             }
         };
-        Err(LeafError::unread(unread.sentence(&path, contents.base(dir), secret)))
+        Err(LeafError::unread(unread.sentence(&path, contents.base(dir), secret.then_some(text))))
     }
 
     /// What a setter gives: the bytes themselves.
@@ -69,4 +70,5 @@ impl<'a> De<'a> {
 }
 
 /// A setter opens no file.
-const GIVEN: &str = "the content of a file, as `FileContent::from_bytes` makes it: setting a value reads no file";
+const GIVEN: &str =
+    "the content of a file, as `FileContent::from_bytes` makes it: setting a value reads no file";

@@ -28,11 +28,7 @@ pub(super) fn integer<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V:
 
 /// Text for a type that takes anything: one TOML value where it reads as one, else a string.
 #[cold]
-pub(super) fn guess<'de, V: Visitor<'de>>(
-    text: &str,
-    of: De<'_>,
-    visitor: V,
-) -> Result<V::Value, LeafError> {
+pub(super) fn guess<'de, V: Visitor<'de>>(text: &str, of: De<'_>, visitor: V) -> Result<V::Value, LeafError> {
     let Some(tree) = parsed(text, of) else { return visitor.visit_str(text) };
     // Text inside would come back here; a parser of typed documents makes none.
     De::new(value(&tree), of.reparse).deserialize_any(visitor).map_err(LeafError::elsewhere)
@@ -58,8 +54,7 @@ pub(super) fn variant<'de, V: Visitor<'de>>(
     variants: &'static [&'static str],
     visitor: V,
 ) -> Result<V::Value, LeafError> {
-    let tree =
-        parsed(text, of).ok_or_else(|| LeafError::mismatch(&words::one_of(variants), quoted(text)))?;
+    let tree = parsed(text, of).ok_or_else(|| LeafError::mismatch(&words::one_of(variants), quoted(text)))?;
     De::new(value(&tree), of.reparse).deserialize_enum("", variants, visitor).map_err(LeafError::elsewhere)
 }
 
