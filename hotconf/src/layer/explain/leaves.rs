@@ -279,7 +279,8 @@ pub(crate) fn fingerprint(tree: &Tree, schema: &'static Schema) -> String {
             (None, Some(field)) => value.default(field),
             (None | Some(Kind::Null), _) => value.text("none"),
             (_, field) => {
-                value.place(leaf.value, field.is_some_and(|field| field.ty.contains("FileContent")))
+                let names = field.is_some_and(|field| field.ty.contains("FileContent"));
+                value.place(leaf.value, names);
             }
         }
         lines.push((leaf.path.to_owned(), value));
