@@ -27,6 +27,8 @@ pub(crate) struct Container {
     pub(crate) deny_unknown: bool,
     pub(crate) default: Option<Default>,
     pub(crate) tag: Option<LitStr>,
+    /// It says so, which is refused; that it then names no tag is no second mistake.
+    pub(crate) untagged: bool,
 }
 
 /// What may stand on a field.
@@ -215,6 +217,10 @@ impl Container {
                 // The type's own name is in no document.
                 (From::Serde, "rename") => drop(both(meta)?),
                 (From::Serde, "bound") => return writing(meta),
+                (From::Serde, "untagged") => {
+                    own.untagged = true;
+                    return Ok(false);
+                }
                 _ => return Ok(false),
             }
             Ok(true)

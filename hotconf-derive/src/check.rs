@@ -43,7 +43,7 @@ fn lifetimes(ctxt: &Ctxt, input: &Input) {
 /// An enum has a tag, and only an enum has one.
 fn tag(ctxt: &Ctxt, input: &Input) {
     match (&input.body, &input.attrs.tag) {
-        (Body::Enum(_), None) => ctxt.error(
+        (Body::Enum(_), None) if !input.attrs.untagged => ctxt.error(
             &input.ident,
             "an enum section says which key names the variant: add `#[serde(tag = \"type\")]`; \
              to read the enum as one value, derive serde's `Deserialize` instead",

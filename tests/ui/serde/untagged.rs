@@ -1,7 +1,7 @@
 use hotconf::HotConf;
 
 #[derive(Clone, HotConf)]
-#[serde(untagged, tag = "type")]
+#[serde(untagged)]
 enum Store {
     Memory,
 }
