@@ -212,6 +212,19 @@ fn a_file_that_goes_leaves_the_last_good_in_force_and_one_that_returns_heals() {
 }
 
 #[test]
+fn a_file_that_is_gone_does_not_hold_back_another() {
+    let (dir, config, mut events) = served(NAMES_BOTH);
+    fs::remove_file(dir.path().join("tls.crt")).unwrap();
+    rejected(&mut events);
+    replace(&dir.path().join("tls.key"), "key 2");
+    assert_eq!(applied(&mut events).paths(), ["tls.key"]);
+    assert_eq!((cert(&config), key(&config)), ("cert 1".to_owned(), "key 2".to_owned()));
+    replace(&dir.path().join("tls.crt"), "cert 2");
+    assert_eq!(applied(&mut events).paths(), ["tls.cert"]);
+    until("all is well", || config.status().rejected.is_none());
+}
+
+#[test]
 fn a_file_that_comes_after_the_document_that_names_it_is_waited_for() {
     let (dir, config, mut events) = served(NAMES_ONE);
     replace(&dir.path().join("server.toml"), "tls.cert = \"new.crt\"\n");

@@ -3,7 +3,7 @@
 use super::pending::Pending;
 use super::standing::Source;
 use super::window::{FETCH, Reload, Window};
-use super::words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs};
+use super::words::{Answer, Document, Effect, Good, Input, Judged, News, Refusal, Runs};
 use crate::error::Error;
 use crate::source::{SourceError, SourceErrorKind, Verdict};
 use crate::sync::later;
@@ -40,9 +40,11 @@ struct Trial<D> {
     older: Vec<usize>,
     /// Why the first candidate was refused; this is the second then: accepted documents and the newcomers alone.
     first: Option<Refusal>,
+    /// The newcomer of the named files as it came, where the second candidate has it without what is broken.
+    broken: Option<D>,
 }
 
-impl<D: Clone> Control<D> {
+impl<D: Document> Control<D> {
     /// Begins with what the first load accepted, as version 1.
     pub(crate) fn new(accepted: impl IntoIterator<Item = (Arc<str>, D)>) -> Self {
         Self {
@@ -198,7 +200,7 @@ impl<D: Clone> Control<D> {
             (0..self.sources.len()).filter(|s| self.sources[*s].aside.is_some() && !is_new(*s)).collect();
         let newest = |source: &Source<D>| source.aside.as_ref().unwrap_or(&source.accepted).clone();
         let candidate = with(self.sources.iter().map(newest).collect(), &newcomers);
-        self.trial = Some(Trial { newcomers, older, first: None });
+        self.trial = Some(Trial { newcomers, older, first: None, broken: None });
         effects.push(Effect::Judge { candidate, second: false });
     }
 
@@ -214,20 +216,38 @@ impl<D: Clone> Control<D> {
             // Where the time of files is over, it is wrong that they are not there.
             (Judged::Bad(refusal) | Judged::Wants(_, refusal), _) => refusal,
         };
-        if trial.first.is_none() && !trial.older.is_empty() {
+        let mended = self.mended(&trial.newcomers).filter(|_| trial.first.is_none());
+        if trial.first.is_none() && (!trial.older.is_empty() || mended.is_some()) {
             let accepted = self.sources.iter().map(|source| source.accepted.clone()).collect();
-            let candidate = with(accepted, &trial.newcomers);
-            self.trial = Some(Trial { first: Some(refusal), ..trial });
+            let Trial { mut newcomers, older, .. } = trial;
+            let broken = mended.map(|(at, mended)| std::mem::replace(&mut newcomers[at].1, mended));
+            let candidate = with(accepted, &newcomers);
+            self.trial = Some(Trial { newcomers, older, first: Some(refusal), broken });
             effects.push(Effect::Judge { candidate, second: true });
         } else {
             // The problems of the first candidate: it is what the sources hold.
-            self.refuse(trial.newcomers, trial.first.unwrap_or(refusal), effects);
+            let Trial { mut newcomers, first, broken, .. } = trial;
+            if let Some(broken) = broken {
+                newcomers
+                    .iter_mut()
+                    .filter(|(s, _)| Some(*s) == self.files)
+                    .for_each(|n| n.1 = broken.clone());
+            }
+            self.refuse(newcomers, first.unwrap_or(refusal), effects);
         }
+    }
+
+    /// Where among the newcomers the named files are, and what of them is not broken.
+    fn mended(&self, newcomers: &[(usize, D)]) -> Option<(usize, D)> {
+        let files = self.files?;
+        let at = newcomers.iter().position(|(source, _)| *source == files)?;
+        newcomers[at].1.mended(&self.sources[files].accepted).map(|mended| (at, mended))
     }
 
     fn accept(&mut self, trial: Trial<D>, good: Good, effects: &mut Vec<Effect<D>>) {
         self.fetching = None;
         let mut changed: Vec<(usize, bool)> = Vec::new();
+        let broken = trial.broken.zip(trial.first.clone()).zip(self.files);
         for (source, document) in &trial.newcomers {
             changed.push((*source, self.sources[*source].accept(document.clone())));
         }
@@ -256,8 +276,12 @@ impl<D: Clone> Control<D> {
         for (source, document) in trial.newcomers {
             effects.push(Effect::Settle { source, document, verdict: verdict.clone() });
         }
-        let recovered = changed.into_iter().filter(|(_, recovered)| *recovered);
+        let whole = |source: usize| broken.as_ref().is_none_or(|(_, files)| *files != source);
+        let recovered = changed.into_iter().filter(|(source, recovered)| *recovered && whole(*source));
         effects.extend(recovered.map(|(source, _)| Effect::Tell(News::Up { source })));
+        if let Some(((document, refusal), files)) = broken {
+            self.refuse(vec![(files, document)], refusal, effects);
+        }
     }
 
     fn refuse(&mut self, newcomers: Vec<(usize, D)>, refusal: Refusal, effects: &mut Vec<Effect<D>>) {

@@ -6,10 +6,17 @@
 //! so many milliseconds pass and then is `time`. Instants in an answer count from the begin.
 
 use super::Control;
-use super::words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs, Standing};
+use super::words::{Answer, Document, Effect, Good, Input, Judged, News, Refusal, Runs, Standing};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::source::{SourceError, Verdict};
 use std::time::{Duration, Instant};
+
+/// Of named files, a number above 100 is that of what is not broken, with something broken beside it.
+impl Document for u32 {
+    fn mended(&self, accepted: &Self) -> Option<Self> {
+        self.checked_sub(100).filter(|mended| mended != accepted)
+    }
+}
 
 /// What a candidate is worth, by the document of each source.
 type Judge = fn(&[u32]) -> Judged;
@@ -630,6 +637,53 @@ fn a_candidate_is_held_until_the_files_are_there_that_it_names() {
             ("a1", "a6 superseded"),
             ("c1", ""),
             ("calm", "judge [1, 0, 1]; a is well; c is well; install 2; a1 in version 2; c1 in version 2"),
+        ],
+    );
+}
+
+#[test]
+fn a_broken_file_does_not_hold_back_another() {
+    const BAD: &str = "stands: bad; keeping version";
+    walk_files(
+        "what is not broken is in force, and what is, is told",
+        &[
+            ("a5", ""),
+            ("calm", "judge [5, 0, 0]; fetch f; wake at 4000"),
+            ("c1", ""),
+            ("calm", "judge [5, 0, 1]; a is well; c is well; install 2; a5 in version 2; c1 in version 2"),
+            ("c102", ""),
+            (
+                "calm",
+                &format!(
+                    "judge [5, 0, 102]; judge again [5, 0, 2]; c is well; install 3; c2 in version 3; c is refused; \
+                     c102 refused; {BAD} 3; tell rejected: bad; keeping version 3"
+                ),
+            ),
+            ("b1", ""),
+            ("calm", "judge [5, 1, 102]; judge again [5, 1, 2]; b is well; install 4; b1 in version 4"),
+            ("c3", ""),
+            ("calm", "judge [5, 1, 3]; c is well; none stands; install 5; c3 in version 5; tell c up"),
+        ],
+    );
+    walk_files(
+        "where nothing else is new, it is refused as a whole",
+        &[
+            ("c102", ""),
+            ("a11", ""),
+            (
+                "calm",
+                &format!(
+                    "judge [11, 0, 102]; judge again [11, 0, 2]; c is refused; c102 refused; a is refused; a11 refused; \
+                     {BAD} 1; tell rejected: bad; keeping version 1"
+                ),
+            ),
+            ("c100", ""),
+            (
+                "calm",
+                &format!(
+                    "judge [11, 0, 100]; judge again [0, 0, 100]; c is refused; c100 refused; {BAD} 1; tell rejected: bad; keeping version 1"
+                ),
+            ),
         ],
     );
 }

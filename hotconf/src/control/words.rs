@@ -21,6 +21,12 @@ pub(crate) enum Input<D> {
     Judged(Judged),
 }
 
+/// A document, of which maybe a part can be taken where the whole is refused.
+pub(crate) trait Document: Clone {
+    /// What is new in it and not broken, and all else as it was accepted; `None` where that is nothing.
+    fn mended(&self, accepted: &Self) -> Option<Self>;
+}
+
 /// How a source answered.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer<D> {

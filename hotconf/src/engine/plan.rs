@@ -1,6 +1,7 @@
 //! What a driver works with: its sources, and what they bring, as control hands it about.
 
 use super::pull::Order;
+use crate::control::Document;
 use crate::layer::{Policy, Stack};
 use crate::named::Contents;
 use crate::observe::SourceState;
@@ -60,6 +61,13 @@ impl Handle {
     /// Tells its task something. One that has ended need not be told.
     pub(crate) fn order(&self, order: Order) {
         drop(self.orders.send(order));
+    }
+}
+
+impl Document for Offer {
+    fn mended(&self, accepted: &Self) -> Option<Self> {
+        let accepted = accepted.contents.as_ref()?;
+        self.contents.as_ref()?.mended(accepted).map(Self::files)
     }
 }
 

@@ -85,9 +85,31 @@ impl Contents {
         Some((path, read.as_deref().ok()))
     }
 
-    /// Those of the files that `paths` has.
+    /// All paths.
     pub(crate) fn paths(&self) -> BTreeSet<PathBuf> {
         self.files.keys().cloned().collect()
+    }
+
+    /// The same with those that cannot be read as they were `before`; `None` where nothing is gained by it.
+    pub(crate) fn mended(&self, before: &Self) -> Option<Self> {
+        let (mut gained, mut broken) = (false, false);
+        let files = self.files.iter().map(|(path, read)| {
+            let known = before.files.get(path).and_then(|read| read.as_ref().ok());
+            let read = match (read, known) {
+                (Err(_), Some(known)) => {
+                    broken = true;
+                    Ok(known.clone())
+                }
+                (Ok(held), known) => {
+                    gained |= known.is_none_or(|known| known.bytes != held.bytes);
+                    Ok(held.clone())
+                }
+                (Err(unread), None) => Err(unread.clone()),
+            };
+            (path.clone(), read)
+        });
+        let files = files.collect();
+        (gained && broken).then(|| self.with(files))
     }
 
     fn resolve<'p>(&self, dir: Option<&Path>, text: &'p str) -> Cow<'p, Path> {
