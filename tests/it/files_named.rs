@@ -74,7 +74,7 @@ fn every_way_of_saving_is_one_version_and_a_change_of_that_field_alone() {
         let _ = told.send((text(change.old()), text(change.new())));
     });
     let _other = config.on_change(Server::FIELDS.tls.key, |_| panic!("nothing of the key has changed"));
-    let saves: [(&str, &dyn Fn(&str)); 4] = [
+    let saves: [(&str, Save<'_>); 4] = [
         ("renamed into place", &|text| replace(&path, text)),
         ("written in place", &|text| fs::write(&path, text).unwrap()),
         ("removed and made anew", &|text| {
@@ -98,6 +98,9 @@ fn every_way_of_saving_is_one_version_and_a_change_of_that_field_alone() {
     }
     assert_eq!(drain(&mut events, QUIET).len(), 0);
 }
+
+/// A way of saving a text.
+type Save<'a> = &'a dyn Fn(&str);
 
 /// A volume as kubelet makes it: the names are links through `..data`, which is swapped.
 fn swap(dir: &Path, generation: &str, number: u32) {
@@ -407,16 +410,16 @@ fn a_reload_reads_named_files_too() {
 
 #[test]
 fn what_is_named_for_the_first_time_while_it_runs_is_followed() {
-    let dir = Dir::new();
-    let path = dir.file("words", "one");
-    let (source, text) = Inline::channel("app.toml", Format::Toml, "");
     #[derive(Clone, Debug, HotConf)]
     struct App {
         words: Option<FileContent>,
     }
+    let dir = Dir::new();
+    let path = dir.file("words", "one");
+    let (source, text) = Inline::channel("app.toml", Format::Toml, "");
     let config = Hot::<App>::builder().source(source).blocking_start().unwrap();
     let mut events = config.events();
-    text.set(&format!("words = '{}'", path.display()));
+    text.set(format!("words = '{}'", path.display()));
     assert_eq!(applied(&mut events).paths(), ["words"]);
     replace(&path, "two");
     assert_eq!(applied(&mut events).paths(), ["words"]);

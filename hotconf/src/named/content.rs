@@ -73,7 +73,8 @@ pub struct FileContent(Arc<Held>);
 /// clone is dropped.
 ///
 /// The path counts as secret too, as far as `explain` and events go: somebody may have written the secret in its
-/// place. An error says the path only where it has a directory that exists. There is no `Serialize`.
+/// place. An error says the path only where it has a directory that exists. There is no `Serialize`;
+/// [`set`](crate::HotConf::set) takes a [`FileContent`] for it.
 ///
 /// ```
 /// use hotconf::SecretFile;
