@@ -135,23 +135,48 @@ fn a_kubernetes_volume_is_swapped_as_one() {
     assert_eq!(config.version(), 4);
 }
 
+/// Does something until it is one version; a busy machine may take longer between two files than is waited for.
+fn as_one(
+    config: &Hot<Server>,
+    events: &mut Events,
+    paths: &[&str],
+    change: impl Fn(u64),
+    done: impl Fn(u64) -> bool,
+) {
+    for number in 2..20 {
+        let before = config.version();
+        change(number);
+        until("all of it is there", || done(number));
+        let told = applied(events).paths();
+        drain(events, QUIET);
+        if config.version() == before + 1 {
+            assert_eq!(told, paths);
+            return;
+        }
+    }
+    panic!("it never came as one version");
+}
+
 #[test]
 fn a_pair_that_is_replaced_file_by_file_is_one_version() {
     let (dir, config, mut events) = served(NAMES_BOTH);
-    replace(&dir.path().join("tls.crt"), "cert 2");
-    replace(&dir.path().join("tls.key"), "key 2");
-    assert_eq!(applied(&mut events).paths(), ["tls.cert", "tls.key"]);
-    assert_eq!(config.version(), 2);
-    assert_eq!(drain(&mut events, QUIET).len(), 0);
+    let change = |number| {
+        replace(&dir.path().join("tls.crt"), &format!("cert {number}"));
+        replace(&dir.path().join("tls.key"), &format!("key {number}"));
+    };
+    let done = |number| (cert(&config), key(&config)) == (format!("cert {number}"), format!("key {number}"));
+    as_one(&config, &mut events, &["tls.cert", "tls.key"], change, done);
 }
 
 #[test]
 fn a_document_and_the_file_that_it_names_are_one_version() {
     let (dir, config, mut events) = served(NAMES_ONE);
-    replace(&dir.path().join("tls.crt"), "cert 2");
-    replace(&dir.path().join("server.toml"), &format!("{NAMES_ONE}n = 2"));
-    assert_eq!(applied(&mut events).paths(), ["tls.cert", "n"]);
-    assert_eq!(config.version(), 2);
+    let change = |number| {
+        replace(&dir.path().join("tls.crt"), &format!("cert {number}"));
+        replace(&dir.path().join("server.toml"), &format!("{NAMES_ONE}n = {number}"));
+    };
+    let done = |number| (cert(&config), config.load().n) == (format!("cert {number}"), number);
+    as_one(&config, &mut events, &["tls.cert", "n"], change, done);
 }
 
 #[test]
