@@ -6,6 +6,7 @@
 mod build;
 pub(crate) mod de;
 mod mount;
+mod names;
 pub(crate) mod path;
 #[cfg(any(feature = "json", feature = "toml"))]
 mod replace;
