@@ -627,7 +627,7 @@ fn a_candidate_is_held_until_the_files_are_there_that_it_names() {
             ("c1", "wake at 4300"),
             (
                 "calm",
-                "judge [5, 0, 1]; a is well; c is well; none stands; install 2; c1 in version 2; tell a up",
+                "judge [5, 0, 1]; a is well; c is well; none stands; install 2; c1 in version 2; a5 in version 2; tell a up",
             ),
         ],
     );
