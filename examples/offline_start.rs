@@ -7,6 +7,7 @@ use hotconf::{Event, Hot, HotConf, Http};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Mutex;
 use std::{fs, thread, time::Duration};
 
 #[derive(Clone, Debug, HotConf)]
@@ -14,6 +15,13 @@ struct Shop {
     /// The most that a basket may hold.
     #[hotconf(default = 10)]
     basket: u32,
+}
+
+/// What the store says; nothing while it is away.
+static STORE: Mutex<Option<&str>> = Mutex::new(None);
+
+fn say(document: Option<&'static str>) {
+    *STORE.lock().expect("no holder panics") = document;
 }
 
 fn start(store: SocketAddr, cache: &Cache) -> Result<Hot<Shop>, hotconf::Error> {
@@ -32,57 +40,39 @@ fn show(config: &Hot<Shop>) {
 fn main() -> Result<(), Box<dyn Error>> {
     let dir = std::env::temp_dir().join(format!("offline_start_{}", std::process::id()));
     let cache = Cache::in_dir(&dir);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || serve(&listener));
 
     println!("the store is there:");
-    let store = Store::open("127.0.0.1:0".parse()?, "basket = 20")?;
-    let address = store.0;
+    say(Some("basket = 20"));
     let config = start(address, &cache)?;
     show(&config);
     config.blocking_shutdown(Duration::from_secs(5))?;
-    store.close();
 
     println!("the store is away, and the program starts again:");
+    say(None);
     let config = start(address, &cache)?;
     show(&config);
     let mut events = config.events();
 
     println!("the store is back, with another value:");
-    let store = Store::open(address, "basket = 30")?;
+    say(Some("basket = 30"));
     while !matches!(events.blocking_next()?, Some(Event::Applied(_)) | None) {}
     show(&config);
     config.blocking_shutdown(Duration::from_secs(5))?;
-    store.close();
     Ok(fs::remove_dir_all(dir)?)
 }
 
-/// A server of one document.
-struct Store(SocketAddr, thread::JoinHandle<()>);
-
-impl Store {
-    fn open(at: SocketAddr, document: &'static str) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(at)?;
-        let address = listener.local_addr()?;
-        let serving = thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let asked: Vec<_> = BufReader::new(&client)
-                    .lines()
-                    .map_while(Result::ok)
-                    .take_while(|line| !line.is_empty())
-                    .collect();
-                if asked.is_empty() {
-                    return; // closed
-                }
-                let length = document.len();
-                let head =
-                    format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
-                let _ = (&client).write_all((head + document).as_bytes());
-            }
-        });
-        Ok(Self(address, serving))
-    }
-
-    fn close(self) {
-        drop(std::net::TcpStream::connect(self.0));
-        let _ = self.1.join();
+/// A server of one document, which hangs up while it has none.
+fn serve(listener: &TcpListener) {
+    for mut client in listener.incoming().flatten() {
+        let asked = BufReader::new(&client).lines().map_while(Result::ok).find(String::is_empty);
+        let Some(document) = STORE.lock().expect("no holder panics").filter(|_| asked.is_some()) else {
+            continue;
+        };
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", document.len());
+        let _ = client.write_all((head + document).as_bytes());
     }
 }

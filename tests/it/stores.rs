@@ -38,6 +38,14 @@ impl Memory {
         self.0.changed.notify_waiters();
     }
 
+    fn clear(&self) {
+        let mut map = self.0.map.lock().unwrap();
+        map.1 += 1;
+        map.0.clear();
+        drop(map);
+        self.0.changed.notify_waiters();
+    }
+
     fn set_down(&self, down: bool) {
         *self.0.down.lock().unwrap() = down;
         self.0.changed.notify_waiters();
@@ -152,7 +160,7 @@ fn an_outage_is_two_events_and_the_status_says_since_when_it_is_stale() {
     }
     assert!(told.iter().any(|event| matches!(event, Event::SourceUp(_))), "{told:?}");
     assert!(told.iter().any(|event| matches!(event, Event::Applied(_))), "{told:?}");
-    assert_eq!(config.status().sources[0].revision.as_deref(), Some("2"));
+    until("its revision", || config.status().sources[0].revision.as_deref() == Some("2"));
 }
 
 #[test]
@@ -168,6 +176,37 @@ fn a_refused_document_stays_out_and_a_repaired_one_applies_by_itself() {
     until("the repair", || config.load().http.timeout.as_secs() == 5);
     assert!(config.status().rejected.is_none());
     assert_eq!(config.status().counters.refused, 1);
+    // And one that is taken back, so that nothing moves.
+    memory.put(&[("/shop/http/timeout", "soon")]);
+    until("the refusal", || config.status().rejected.is_some());
+    let version = config.version();
+    memory.put(&[("/shop/http/timeout", "5s")]);
+    until("that it is well", || config.status().rejected.is_none());
+    until("its state", || config.status().sources[0].state == SourceState::Following);
+    assert_eq!(config.version(), version);
+}
+
+#[test]
+fn of_a_store_and_another_source_that_change_in_the_same_instant_the_later_layer_wins_in_both_orders() {
+    for store_last in [true, false] {
+        let memory = Memory::holding(&[("/shop/low", "0"), ("/shop/high", "0")]);
+        let (other, handle) = Inline::channel("other", hotconf::Format::Toml, "low = 0\nhigh = 0");
+        let builder = Hot::<Bounds>::builder();
+        let builder = match store_last {
+            true => builder.source(other).source(memory.source()),
+            false => builder.source(memory.source()).source(other),
+        };
+        let config = builder.blocking_start().unwrap();
+        for n in 1..=50_u32 {
+            let (stored, set) = (n * 2, n * 2 + 1);
+            memory.put(&[("/shop/low", "0"), ("/shop/high", &stored.to_string())]);
+            handle.set(format!("low = 0\nhigh = {set}"));
+            let wins = if store_last { stored } else { set };
+            until("the later layer", || config.load().high == wins);
+        }
+        let (version, _) = (config.version(), config.blocking_reload().unwrap());
+        assert!(config.version() == version && version <= 101, "{version}: one version each at the most");
+    }
 }
 
 #[test]
@@ -290,4 +329,95 @@ fn a_cache_that_is_damaged_or_too_old_is_not_taken_and_that_is_said() {
     }
     let error = format!("{:?}", start(&memory, cache()).unwrap_err());
     assert!(error.contains("checksum") && error.contains("connection refused"), "{error}");
+}
+
+#[test]
+fn a_start_takes_the_cache_where_the_store_was_emptied_or_holds_nonsense_and_that_is_told() {
+    let (memory, dir) = (Memory::holding(ALL), Dir::new());
+    let start = || {
+        let told: Arc<Mutex<Vec<String>>> = Arc::default();
+        let hears = told.clone();
+        let config = Hot::<Shop>::builder()
+            .source(memory.source().cached(Cache::in_dir(dir.path())))
+            .source(Inline::toml("secrets", "db_password = \"given\""))
+            .on_event(move |event| hears.lock().unwrap().push(event.to_string()))
+            .blocking_start();
+        (config.unwrap(), told)
+    };
+    let (config, _) = start();
+    assert_eq!(config.load().http.timeout.as_secs(), 2);
+    config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+    let nonsense = [("/shop/http", "one"), ("/shop/http/timeout", "2s")];
+    let spoil: [(&dyn Fn(), &str, SourceState); 2] = [
+        (&|| memory.clear(), "nothing is there", SourceState::Down),
+        (&|| memory.put(&nonsense), "found both", SourceState::Refused),
+    ];
+    for (spoil, said, state) in spoil {
+        spoil();
+        let (config, told) = start();
+        assert_eq!(config.load().http.timeout.as_secs(), 2, "what was in force last");
+        until("that it is told", || told.lock().unwrap().iter().any(|told| told.contains(said)));
+        assert_eq!(config.status().sources[0].state, state);
+        memory.clear();
+        memory.put(&[("/shop/http/timeout", "2s"), ("/shop/http/retries", "8")]);
+        until("the repair", || config.load().http.retries == 8);
+        until("that it is well", || config.status().sources[0].state == SourceState::Following);
+        config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_is_shut_down_at_once_has_kept_what_it_applied() {
+    let (memory, dir) = (Memory::holding(ALL), Dir::new());
+    let start = || {
+        let source = memory.source().cached(Cache::in_dir(dir.path()));
+        let secrets = Inline::toml("secrets", "db_password = \"given\"");
+        Hot::<Shop>::builder().source(source).source(secrets).blocking_start().unwrap()
+    };
+    for n in 1..=40 {
+        memory.put(&[("/shop/http/retries", &n.to_string())]);
+        let config = start();
+        let changed = n % 2 == 0;
+        if changed {
+            memory.put(&[("/shop/http/retries", &(n + 1).to_string())]);
+            until("the change", || config.load().http.retries == n + 1);
+        }
+        config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+        memory.set_down(true);
+        let config = start();
+        assert_eq!(config.load().http.retries, n + u32::from(changed));
+        config.blocking_shutdown(Duration::from_secs(20)).unwrap();
+        memory.set_down(false);
+    }
+}
+
+#[derive(Clone, Debug, HotConf)]
+#[hotconf(check = in_order)]
+struct Bounds {
+    low: u32,
+    high: u32,
+}
+
+fn in_order(bounds: &Bounds) -> Result<(), String> {
+    if bounds.low <= bounds.high { Ok(()) } else { Err("`low` is above `high`".to_owned()) }
+}
+
+#[test]
+fn what_another_layer_makes_valid_is_shown_in_force_and_kept() {
+    let (memory, dir) = (Memory::holding(&[("/shop/low", "7"), ("/shop/high", "9")]), Dir::new());
+    let (above, handle) = Inline::channel("above", hotconf::Format::Toml, "");
+    let source = memory.source().cached(Cache::in_dir(dir.path()));
+    let config = Hot::<Bounds>::builder().source(source).source(above).blocking_start().unwrap();
+    memory.put(&[("/shop/high", "6")]);
+    until("the refusal", || config.status().rejected.is_some());
+    assert_eq!(config.status().sources[0].revision.as_deref(), Some("1"));
+    handle.set("low = 3");
+    until("both", || config.load().high == 6 && config.load().low == 3);
+    until("its revision", || config.status().sources[0].revision.as_deref() == Some("2"));
+    config.blocking_shutdown(Duration::from_secs(5)).unwrap();
+    memory.set_down(true);
+    let fixed = Inline::toml("above", "low = 3");
+    let source = memory.source().cached(Cache::in_dir(dir.path()));
+    let config = Hot::<Bounds>::builder().source(source).source(fixed).blocking_start().unwrap();
+    assert_eq!(config.load().high, 6, "what was in force last");
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The stages from left to right. A stage imports from those to its left; the stages in one row do
 /// not know each other, except in the first, whose parts are the words that all others share.
 const STAGES: &[&[&str]] = &[
-    &["blocking", "error", "origin", "race", "secret", "sync", "units"],
+    &["blocking", "error", "named", "origin", "race", "secret", "sync", "units"],
     &["value"],
     &["format", "schema"],
     &["grey"],
@@ -37,6 +37,7 @@ const ONE_PLACE: &[(&str, &str)] = &[
     ("bytes", "source/remote/etcd.rs"),
     ("h2", "source/remote/etcd.rs"),
     ("hyper", "source/remote/net.rs"),
+    ("ring", "source/remote/nats/credentials.rs"),
     ("rustls_native_certs", "source/remote/net.rs"),
     ("rustls_pki_types", "source/remote/net.rs"),
     ("socket2", "source/remote/net.rs"),

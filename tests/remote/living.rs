@@ -407,3 +407,40 @@ fn whatever_happens_in_whatever_order_the_end_is_what_the_store_says() {
         until("the connection is closed", || proxy.open() == 0);
     }
 }
+
+#[test]
+fn an_optional_prefix_that_is_emptied_and_filled_again_is_changes_and_no_alarms() {
+    let _beside = among_others();
+    let server = server();
+    let watched = Watched::start(brisk(server.source(server.address())).optional());
+    for n in 2..=5 {
+        server.change(&[("a", None), ("b", None)]);
+        watched.until("emptied", |app| app.a == 0);
+        server.put("a", &n.to_string());
+        watched.until("filled", |app| app.a == n);
+    }
+    assert_eq!(watched.alarms(), 0, "{}", watched.story());
+    watched.end();
+}
+
+#[test]
+fn an_optional_prefix_that_is_empty_from_the_start_on_is_changes_and_no_alarms() {
+    let _beside = among_others();
+    let server = Server::start();
+    let watched = Watched::start(brisk(server.source(server.address())).optional());
+    watched.until_it_is(SourceState::Following);
+    server.put("a", "2");
+    watched.until("filled", |app| app.a == 2);
+    server.delete("a");
+    watched.until("emptied", |app| app.a == 0);
+    server.kill();
+    watched.until_it_is(SourceState::Stale);
+    server.restart();
+    watched.until_it_is(SourceState::Following);
+    server.put("a", "3");
+    watched.until("filled", |app| app.a == 3);
+    until("both are told", || watched.alarms() == 2);
+    let story = watched.story();
+    assert!(story.find("down").unwrap_or(usize::MAX) < story.rfind("up").unwrap_or(0), "{story}");
+    watched.end();
+}

@@ -4,14 +4,21 @@
 //! process, and over the real servers that [`servers`] finds; `tests/servers/fetch` fetches them.
 
 mod conformance;
+mod consul;
 mod etcd;
 mod http;
+mod killed;
 mod lines;
 mod living;
+mod nacos;
+mod nats;
 mod proxy;
+mod redis;
 mod resuming;
 mod rig;
 mod servers;
 mod stub;
+mod vault;
+mod zookeeper;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));

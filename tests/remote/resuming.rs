@@ -160,7 +160,7 @@ fn what_is_never_due_is_set_with_the_longest_duration() {
     let pace = Backoff { first: forever, longest: forever, reset_after: forever, denied: forever };
     let watched = Watched::start(store.source().backoff(pace));
     store.says(one(|| Some(Err(down()))));
-    watched.until_it_is(SourceState::Connecting);
+    watched.until_it_is(SourceState::Stale);
     watched.end();
 }
 

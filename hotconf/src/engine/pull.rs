@@ -1,8 +1,11 @@
 //! One task per source: pulls it, hands on what it brings, and tells it what became of that.
 
 use super::held::Held;
+use crate::named::Named;
 use crate::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -19,6 +22,8 @@ pub(crate) struct Arrival {
 /// How a source answered.
 pub(crate) enum Answer {
     Update(Update),
+    /// The files that settings name, all of them.
+    Files(Named),
     Failed(SourceError),
     /// Its token was cancelled, or it panicked: nothing more will come.
     Ended(Option<SourceError>),
@@ -29,6 +34,13 @@ pub(crate) enum Order {
     /// Answer at once, with this ticket.
     Refresh(u64),
     Settled(Cursor, Verdict),
+    /// Follow these files, and answer: at once, or when they had their time to settle.
+    Follow {
+        paths: BTreeSet<PathBuf>,
+        at_once: bool,
+    },
+    /// Follow these and no others; that is no reason to answer.
+    Leave(BTreeSet<PathBuf>),
 }
 
 /// A prompt answer is one that came sooner than a source that waits would bring it.
@@ -100,9 +112,9 @@ async fn run(
             }
             held.watched(&cx, source.next(&cx)).await
         };
-        let Some(first) = token.run_until_cancelled(race(orders.recv(), answer)).await else { return };
+        let Some(first) = token.run_until_cancelled(race(orders.recv(), answer)).await else { break };
         let result = match first {
-            Either::First(None) => return,
+            Either::First(None) => break,
             Either::First(Some(Order::Refresh(id))) => {
                 source.refresh();
                 ticket = Some(id);
@@ -112,11 +124,13 @@ async fn run(
                 source.settled(&cursor, &verdict);
                 continue;
             }
+            // Said to the task of named files alone.
+            Either::First(Some(Order::Follow { .. } | Order::Leave(_))) => continue,
             Either::Second(result) => result,
         };
         if token.is_cancelled() {
             // Both at the same time, and the answer won: what a cancelled source says does not count.
-            return;
+            break;
         }
         answered = true;
         if cx.activity().reads.load(Ordering::Relaxed) == reads {
@@ -145,11 +159,17 @@ async fn run(
         let arrival = Arrival { source: index, answer, ticket: ticket.take() };
         match token.run_until_cancelled(arrivals.send(arrival)).await {
             Some(Ok(())) => {}
-            Some(Err(_)) | None => return,
+            Some(Err(_)) | None => break,
         }
         // The driver first: what a source does to be ready for the next change (a file source sets its
         // watch anew) is no part of the way from a change to its version.
         tokio::task::yield_now().await;
+    }
+    // What is in force of it may not have been said to it yet, and it may want to keep that.
+    while let Ok(order) = orders.try_recv() {
+        if let Order::Settled(cursor, verdict) = order {
+            source.settled(&cursor, &verdict);
+        }
     }
 }
 

@@ -101,7 +101,9 @@ impl Remote {
     fn gave_up(&self, grace: Duration) -> Error {
         let running = self.teller.workers.running(&self.report);
         let what = match running.as_slice() {
-            [] if !self.ended.is_cancelled() => "a source still holds the engine's thread".to_owned(),
+            [] if !self.ended.is_cancelled() => {
+                "a source still holds the engine's thread, or its cache is still written".to_owned()
+            }
             [] => "a callback, a listener or a check still waits for a worker".to_owned(),
             names => {
                 let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();

@@ -1,6 +1,6 @@
 //! What is wrong with a leaf, written out: path, sentence, place and, where it is safe, the line.
 //!
-//! The rule that holds: of a secret field no found value and no sentence of a type, a parser or a
+//! The rule that holds: of a secret field, and of what a source of secrets says, no found value and no sentence of a type, a parser or a
 //! check is passed on, since each may contain the value.
 
 use super::at::At;
@@ -8,6 +8,7 @@ use super::loader::Loader;
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::meta::{Body, Fallback, FieldMeta, Schema, Shape};
+use crate::secret::WITHHELD;
 use crate::value::de::{De, LeafError, excerpted};
 use crate::value::{Item, Kind, Ref};
 
@@ -35,6 +36,7 @@ impl Loader<'_> {
             self.refuse(problem);
             return;
         }
+        let kind = if error.is_unread() { ProblemKind::Unreadable } else { ProblemKind::Type };
         let origin = error.take_origin().or_else(|| de.origin()).unwrap_or_else(Origin::default_value);
         let message = if secret {
             error = error.withheld();
@@ -50,7 +52,7 @@ impl Loader<'_> {
         };
         let message =
             if origin.is_default() { format!("the default is not valid: {message}") } else { message };
-        let mut problem = Problem::new(ProblemKind::Type, path, message).at(origin);
+        let mut problem = Problem::new(kind, path, message).at(origin);
         if !secret && error.tail().is_empty() && !error.is_hidden() {
             problem.excerpt = excerpt(at.slot(i));
         }
@@ -71,7 +73,7 @@ impl Loader<'_> {
     /// What a field's value is, as it was written; `None` of a secret.
     pub(super) fn found(&self, at: At<'_>, i: usize) -> Option<String> {
         let field = at.field(i)?;
-        if field.is_secret() {
+        if is_secret(at, i) {
             return None;
         }
         let slot = at.slot(i);
@@ -97,19 +99,21 @@ impl Loader<'_> {
             self.refuse(Problem::new(ProblemKind::Missing, path, message));
             return;
         }
-        let found = De::new(said, self.reparse).found();
-        let mut problem =
-            Problem::new(ProblemKind::Type, path, format!("expected {expected}, found {found}"));
-        problem = problem.at(said.origin());
-        problem.excerpt = excerpt(said);
-        self.expected(expected, Some(found));
+        let found = (!said.is_secret()).then(|| De::new(said, self.reparse).found());
+        let message = match &found {
+            Some(found) => format!("expected {expected}, found {found}"),
+            None => format!("expected {expected} {WITHHELD}"),
+        };
+        let mut problem = Problem::new(ProblemKind::Type, path, message).at(said.origin());
+        problem.excerpt = found.is_some().then(|| excerpt(said)).flatten();
+        self.expected(expected, found);
         self.refuse(problem);
     }
 }
 
 pub(super) fn is_secret(at: At<'_>, i: usize) -> bool {
     // A field that is not known is treated as a secret.
-    at.field(i).is_none_or(FieldMeta::is_secret)
+    at.field(i).is_none_or(FieldMeta::is_secret) || at.slot(i).is_secret()
 }
 
 fn excerpt(slot: Ref<'_>) -> Option<String> {
@@ -132,13 +136,33 @@ pub(super) fn reveals(message: &str, schema: &'static Schema, at: Ref<'_>) -> bo
     group.fields.iter().enumerate().any(|(i, field)| {
         let slot = at.slot(i + offset);
         match field.shape {
-            Shape::Leaf => contains(message, slot) && field.is_secret(),
+            Shape::Leaf => {
+                (contains(message, slot) || quotes(message, slot)) && (field.is_secret() || slot.is_secret())
+            }
             Shape::Section(inner) | Shape::Optional(inner) => reveals(message, inner, slot),
             Shape::List(inner) => slot.elements().into_iter().any(|at| reveals(message, inner, at)),
             Shape::Map(inner) => slot.entries().into_iter().any(|(_, at)| reveals(message, inner, at)),
         }
     })
 }
+
+/// Tells whether `message` contains a line of a file that is named at or below `at`.
+fn quotes(message: &str, at: Ref<'_>) -> bool {
+    let below: Vec<Ref<'_>> = match at.kind() {
+        Some(Kind::Array) => at.elements(),
+        Some(Kind::Table) => at.entries().into_iter().map(|(_, at)| at).collect(),
+        _ => Vec::new(),
+    };
+    let held = at.contents().into_iter().filter_map(|(_, held)| held);
+    held.into_iter().any(|held| {
+        let mut lines =
+            held.bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+        lines.any(|line| line.trim().len() >= SHORTEST && message.contains(line.trim()))
+    }) || below.into_iter().any(|at| quotes(message, at))
+}
+
+/// A shorter line tells nothing, and is found in every message.
+const SHORTEST: usize = 4;
 
 /// Tells whether `message` contains any scalar at or below `at`.
 fn contains(message: &str, at: Ref<'_>) -> bool {

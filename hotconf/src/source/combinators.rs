@@ -31,7 +31,9 @@ pub trait SourceExt: Source + Sized {
     ///
     /// A start goes on without one that has not answered by the
     /// [`startup_deadline`](crate::Builder::startup_deadline): it is down, which is told, and what it brings
-    /// later is a change.
+    /// later is a change. Nor does a start wait longer than 2 s for a remote store that cannot be reached, for
+    /// whatever reason. Any other source that answers with an error, and any that is there and not valid, fails the
+    /// start all the same: a file that cannot be read is no absent file.
     fn optional(self) -> Optional<Self> {
         Optional { source: self }
     }

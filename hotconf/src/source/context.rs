@@ -86,11 +86,14 @@ pub(crate) struct Group {
     /// How many watched files the configuration has: one alone is read at once.
     followed: std::sync::atomic::AtomicUsize,
     changed: tokio::sync::Notify,
+    /// How much work is under way that a shutdown waits for.
+    unfinished: tokio::sync::watch::Sender<usize>,
 }
 
 impl Group {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { stirring: 0.into(), followed: 0.into(), changed: tokio::sync::Notify::new() })
+        let (changed, unfinished) = (tokio::sync::Notify::new(), tokio::sync::watch::Sender::new(0));
+        Arc::new(Self { stirring: 0.into(), followed: 0.into(), changed, unfinished })
     }
 
     /// How many sources are about to bring something.
@@ -101,6 +104,31 @@ impl Group {
     /// Ends when a source stops stirring.
     pub(crate) async fn calmer(&self) {
         self.changed.notified().await;
+    }
+
+    /// Ends when nothing is under way that a shutdown waits for.
+    pub(crate) async fn finished(&self) {
+        // It lives as long as the group: no error can come.
+        let _ = self.unfinished.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+/// Work that a shutdown waits for, for as long as it lives.
+#[cfg(feature = "remote")]
+struct Unfinished(Arc<Group>);
+
+#[cfg(feature = "remote")]
+impl Unfinished {
+    fn of(group: &Arc<Group>) -> Self {
+        group.unfinished.send_modify(|count| *count += 1);
+        Self(group.clone())
+    }
+}
+
+#[cfg(feature = "remote")]
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.0.unfinished.send_modify(|count| *count -= 1);
     }
 }
 
@@ -291,6 +319,17 @@ impl Context {
 
     pub(crate) fn services(&self) -> &Arc<dyn Services> {
         &self.services
+    }
+
+    /// Has a worker do this, though nobody waits for it; a shutdown does, for as long as its grace lasts.
+    #[cfg(feature = "remote")]
+    pub(crate) fn see_through(&self, work: impl FnOnce() + Send + 'static) {
+        let unfinished = Unfinished::of(&self.group);
+        drop(self.services.offload(Box::new(move || {
+            // Dropped where the work panics, and where it is never done, as well.
+            let _unfinished = unfinished;
+            work();
+        })));
     }
 
     /// What the sources of this configuration know of each other.

@@ -32,6 +32,7 @@ pub(crate) use context::{Group, LONG};
 pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};
+pub(crate) use file::{NamedFiles, read_named};
 pub use inline::{Inline, InlineHandle};
 pub(crate) use remarks::{Matter, Remarks};
 pub(crate) use services::{Hint, Inbox, Services, WatchFailure, Watching};
@@ -98,7 +99,8 @@ pub trait Source: Send + 'static {
     /// Makes the following `next` answer at once: reload on demand, full resync.
     fn refresh(&mut self) {}
 
-    /// Told once per update what became of it.
+    /// Told once per update what became of it; and once more where it was refused, and a change of another source
+    /// has it accepted after all.
     fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
         let _ = (cursor, verdict);
     }

@@ -16,6 +16,8 @@ pub(super) struct Texts {
     entries: Vec<(String, Node)>,
     /// Where in `entries` a key stands: a store may have thousands of them.
     index: HashMap<String, usize>,
+    /// Each text counts as a secret.
+    secret: bool,
 }
 
 enum Node {
@@ -25,6 +27,12 @@ enum Node {
 }
 
 impl Texts {
+    /// Texts that count as secrets, where `secret`.
+    #[cfg(feature = "remote")]
+    pub(super) fn of(secret: bool) -> Self {
+        Self { secret, ..Self::default() }
+    }
+
     /// Sets what `path` leads to; a later text replaces an earlier one.
     pub(super) fn put(
         &mut self,
@@ -40,7 +48,7 @@ impl Texts {
                 _ => true,
             });
         let node = if whole {
-            let secret = field.is_some_and(FieldMeta::is_secret);
+            let secret = self.secret || field.is_some_and(FieldMeta::is_secret);
             let (doc, node) = toml_value(text, path, &origin, secret)?;
             Node::Value(doc, node, origin)
         } else {
@@ -80,8 +88,13 @@ impl Texts {
     /// The document that says all of it.
     pub(super) fn into_document(self, name: &str) -> Document {
         let mut builder = Builder::keyed(name);
+        let secret = self.secret;
         self.write(&mut builder);
-        builder.finish()
+        let mut doc = builder.finish();
+        if secret {
+            doc.set_secret();
+        }
+        doc
     }
 
     fn write(self, builder: &mut Builder) {

@@ -115,6 +115,46 @@ impl Update {
         }
     }
 
+    /// Each value of it counts as a secret, whatever field it is for: no error, event, explanation or fingerprint shows
+    /// it, and no cache keeps it unless it is sealed.
+    ///
+    /// What the program's own type shows is its own to say: a field that is no [`Secret`](crate::Secret) is in the
+    /// `Debug` of its struct.
+    ///
+    /// ```
+    /// use hotconf::{BoxFuture, Context, Hot, HotConf, Source, SourceError, Format, Update};
+    ///
+    /// struct Safe;
+    ///
+    /// impl Source for Safe {
+    ///     fn describe(&self) -> std::borrow::Cow<'_, str> {
+    ///         "safe".into()
+    ///     }
+    ///     fn next<'a>(&'a mut self, _: &'a Context) -> BoxFuture<'a, Result<Update, SourceError>> {
+    ///         let update = Update::parse(Format::Toml, "safe", b"user = 'shop'").map(Update::secret);
+    ///         Box::pin(std::future::ready(update))
+    ///     }
+    /// }
+    ///
+    /// # #[derive(Clone, HotConf)]
+    /// # struct App {
+    /// #     user: String,
+    /// # }
+    /// let app = Hot::<App>::builder().source(Safe).read()?;
+    /// assert_eq!(app.user, "shop");
+    /// assert_eq!(app.explain_path("user")?[0].value(), "(secret)");
+    /// # Ok::<(), hotconf::Error>(())
+    /// ```
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        if let Content::Documents(docs) = &mut self.content {
+            for doc in docs {
+                Arc::make_mut(&mut doc.doc).set_secret();
+            }
+        }
+        self
+    }
+
     /// Says where in the source's history it stands.
     #[must_use]
     pub fn with_cursor(mut self, cursor: Cursor) -> Self {

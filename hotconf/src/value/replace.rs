@@ -61,7 +61,9 @@ impl Document {
             nodes,
             places: Vec::new(),
             problems: Vec::new(),
+            dir: self.dir.clone(),
             lines: OnceLock::new(),
+            secret: self.secret,
         }
     }
 

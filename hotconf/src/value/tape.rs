@@ -11,6 +11,7 @@
 
 use crate::error::Problem;
 use crate::origin::Origin;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -49,6 +50,7 @@ pub(super) struct Node {
 }
 
 /// A parsed document: its name, its kept text, and the tape.
+#[derive(Clone)]
 pub(crate) struct Document {
     pub(super) name: Arc<str>,
     /// The text as read, then the arena of strings that had escapes. Wiped on drop: it may hold secrets.
@@ -60,8 +62,12 @@ pub(crate) struct Document {
     pub(super) places: Vec<Origin>,
     /// What is wrong with single values of it: it is merged and judged for the rest, and refused.
     pub(super) problems: Vec<Problem>,
+    /// The directory of the file that it was read from: relative paths in it are taken from there.
+    pub(super) dir: Option<Arc<Path>>,
     /// Byte offsets at which lines begin, made on the first question.
     pub(super) lines: OnceLock<Vec<u32>>,
+    /// Its source says that each value of it is a secret, whatever field it is for.
+    pub(super) secret: bool,
 }
 
 impl std::fmt::Debug for Document {
@@ -104,6 +110,18 @@ impl Document {
     pub(crate) fn with_problems(mut self, problems: Vec<Problem>) -> Self {
         self.problems = problems;
         self
+    }
+
+    /// The same document as one that was read from a file in `dir`.
+    #[must_use]
+    pub(crate) fn in_dir(mut self, dir: Option<Arc<Path>>) -> Self {
+        self.dir = dir;
+        self
+    }
+
+    /// The directory of its file.
+    pub(crate) fn dir(&self) -> Option<&Arc<Path>> {
+        self.dir.as_ref()
     }
 
     /// The path of the value that stands at `offset` of the text.
@@ -339,7 +357,9 @@ impl Builder {
                 nodes: Vec::with_capacity(text_len / 10),
                 places: Vec::new(),
                 problems: Vec::new(),
+                dir: None,
                 lines: OnceLock::new(),
+                secret: false,
             },
         }
     }

@@ -3,7 +3,9 @@
 //! A [`Tree`] copies no value: its leaves point into the tapes of the documents they came from. Where
 //! layers met, it has tables, lists and sections of its own. [`Ref`] is how everybody reads it.
 
+use super::names;
 use super::tape::{Document, Kind};
+use crate::named::Contents;
 use crate::origin::Origin;
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub(crate) struct Tree {
     /// Key (document, node) and value of merged tables.
     pub(crate) entries: Vec<(u16, u32, Item)>,
     pub(crate) root: Item,
+    /// The files that it names, as far as they are at hand.
+    pub(crate) contents: Option<Arc<Contents>>,
 }
 
 impl Tree {
@@ -71,6 +75,21 @@ impl<'t> Ref<'t> {
         match self.item {
             Item::Doc { doc, node } => Some((&self.tree.docs[usize::from(doc)], node)),
             _ => None,
+        }
+    }
+
+    /// Whether a document of secrets has said all of it, or a part of it.
+    pub(crate) fn is_secret(self) -> bool {
+        let any = |items: &[Item]| items.iter().any(|item| self.tree.at(*item).is_secret());
+        match self.item {
+            Item::Absent => false,
+            Item::Doc { doc, .. } => self.tree.docs[usize::from(doc)].is_secret(),
+            Item::Table { start, len } => self.tree.entries[start as usize..(start + len) as usize]
+                .iter()
+                .any(|(_, _, item)| self.tree.at(*item).is_secret()),
+            Item::List { start, len } | Item::Section { start, len, .. } => {
+                any(&self.tree.items[start as usize..(start + len) as usize])
+            }
         }
     }
 
@@ -155,14 +174,17 @@ impl<'t> Ref<'t> {
         }
     }
 
-    /// Tells whether two places say the same, whatever documents they came from.
+    /// Tells whether two places say the same, whatever documents they came from: the same values, and files
+    /// of the same content where they name some.
     pub(crate) fn same(self, other: Ref<'_>) -> bool {
         match (self.item, other.item) {
             (Item::Absent, Item::Absent) => true,
             (Item::Absent, _) | (_, Item::Absent) => false,
-            (Item::Doc { doc, node }, Item::Doc { doc: other_doc, node: other_node }) => self.tree.docs
-                [usize::from(doc)]
-            .same(node, &other.tree.docs[usize::from(other_doc)], other_node),
+            (Item::Doc { doc, node }, Item::Doc { doc: other_doc, node: other_node }) => {
+                let (ours, theirs) =
+                    (&self.tree.docs[usize::from(doc)], &other.tree.docs[usize::from(other_doc)]);
+                ours.same(node, theirs, other_node) && names::same(self, other)
+            }
             (Item::Section { start, len, variant }, Item::Section { start: s, len: l, variant: v }) => {
                 len == l
                     && variant == v

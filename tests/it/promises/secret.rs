@@ -292,6 +292,135 @@ fn no_source_shows_a_secret() {
     assert!(told.contains(r#"settings: ["password", "alias", "map.a"]"#), "the settings are named: {told}");
 }
 
+/// What stands in fields that are no secrets, by a source of which all is secret.
+#[derive(Clone, HotConf)]
+struct Plain {
+    user: String,
+    #[hotconf(default = 1, range = 1..=100)]
+    number: u64,
+    #[hotconf(default = "", check = no_plain_canary)]
+    alias: String,
+    #[hotconf(default)]
+    list: Vec<String>,
+    #[hotconf(default)]
+    map: HashMap<String, String>,
+    #[hotconf(nested, default)]
+    inner: Inner,
+    #[hotconf(nested)]
+    kind: Option<Kind>,
+}
+
+#[derive(Clone, Default, HotConf)]
+#[hotconf(check = inner_without_canary)]
+struct Inner {
+    #[hotconf(default = "")]
+    text: String,
+}
+
+#[derive(Clone, HotConf)]
+#[hotconf(tag = "type")]
+enum Kind {
+    Small { text: String },
+}
+
+fn no_plain_canary(alias: &str) -> Result<(), String> {
+    if alias.ends_with("refused") { Err(format!("no: {alias}")) } else { Ok(()) }
+}
+
+fn inner_without_canary(inner: &Inner) -> Result<(), String> {
+    if inner.text.ends_with("refused") { Err(format!("no: {}", inner.text)) } else { Ok(()) }
+}
+
+/// Says what it is told to, and that all of it is secret.
+struct Safe(tokio::sync::watch::Receiver<String>);
+
+impl hotconf::Source for Safe {
+    fn describe(&self) -> std::borrow::Cow<'_, str> {
+        "safe".into()
+    }
+
+    fn next<'a>(
+        &'a mut self,
+        cx: &'a hotconf::Context,
+    ) -> hotconf::BoxFuture<'a, Result<hotconf::Update, hotconf::SourceError>> {
+        Box::pin(async move {
+            let _ = cx;
+            let text = self.0.borrow_and_update().clone();
+            hotconf::Update::parse(Format::Toml, "safe", text.as_bytes()).map(hotconf::Update::secret)
+        })
+    }
+
+    fn refresh(&mut self) {}
+
+    fn is_live(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn what_a_source_of_secrets_says_is_found_nowhere() {
+    const NUMBER: &str = "271828182";
+    let story = Story::default();
+    let whole = |n: u32| {
+        format!(
+            "user = '{CANARY}{n}'\nalias = '{CANARY}{n}'\nlist = ['{CANARY}{n}']\nmap.a = '{CANARY}{n}'\n\
+             inner.text = '{CANARY}{n}'\nkind = {{ type = 'Small', text = '{CANARY}{n}' }}"
+        )
+    };
+    let (say, said) = tokio::sync::watch::channel(whole(1));
+    let heard = story.clone();
+    let config = Hot::<Plain>::builder()
+        .on_event(move |event| {
+            heard.say(&event.to_string());
+            heard.tell(event);
+            if let Event::Applied(applied) = event {
+                heard.tell(&applied.changes());
+            }
+        })
+        .source(Inline::toml("low.toml", "map.b = 'shown'\nuser = 'shown'"))
+        .source(Safe(said))
+        .blocking_start()
+        .expect("the first load");
+    let fingerprint = config.snapshot().fingerprint().to_owned();
+    let wrong = [
+        format!("number = {NUMBER}"),
+        format!("number = '{CANARY}'"),
+        format!("user = ['{CANARY}']"),
+        format!("alias = '{CANARY}refused'"),
+        format!("inner.text = '{CANARY}refused'"),
+        format!("list = '{CANARY}'"),
+        format!("map.a = ['{CANARY}']"),
+        format!("kind = {{ type = '{CANARY}' }}"),
+        format!("kind = '{CANARY}'"),
+        format!("inner = '{CANARY}'"),
+        format!("user = '{CANARY}"),
+    ];
+    for text in wrong.into_iter().chain([whole(2)]) {
+        let refused = !text.ends_with('}') || text.starts_with("kind");
+        say.send_replace(text.clone());
+        match config.blocking_reload() {
+            Err(error) => {
+                assert!(refused, "{text}: {error:?}");
+                story.say(&format!("{error} {:?}", error.problems()));
+                story.tell(&error);
+            }
+            Ok(_) => assert!(!refused, "{text}"),
+        }
+        story.tell(&config.status());
+    }
+    assert!(config.load().user.ends_with('2'));
+    assert_eq!(config.snapshot().fingerprint(), fingerprint, "no secret is in it");
+    story.say(&config.explain().to_string());
+    story.tell(&config.explain());
+    for path in ["user", "list", "map", "inner.text", "kind"] {
+        story.say(&config.explain_path(path).expect("it is set").to_string());
+    }
+    config.blocking_shutdown(Duration::from_secs(10)).expect("calm");
+    let told = story.silent();
+    assert!(!told.contains(NUMBER), "{told}");
+    assert!(told.contains("(secret)") && told.contains("hides \"shown\""), "the story is told: {told}");
+}
+
 #[test]
 fn no_description_and_no_setter_shows_a_secret() {
     let story = Story::default();

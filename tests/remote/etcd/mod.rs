@@ -398,7 +398,7 @@ fn a_member_that_is_cut_off_from_the_others_is_left() {
 }
 
 /// Certificates of a new authority of this name: `NAME-ca.pem`, and `NAME-HOLDER.{pem,key}`.
-fn certify(folder: &Path, name: &str) {
+pub(crate) fn certify(folder: &Path, name: &str) {
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
     let write = |file: String, text: String| std::fs::write(folder.join(file), text).expect("a file");
     let key = || KeyPair::generate().expect("a key");

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// The token that may do all; without one nothing is allowed.
-const ROOT: &str = "b1c5a3d0-0000-4000-8000-000000000001";
+pub(crate) const ROOT: &str = "b1c5a3d0-0000-4000-8000-000000000001";
 
 pub(crate) struct Consul {
     address: SocketAddr,
@@ -17,13 +17,19 @@ pub(crate) struct Consul {
 
 impl Consul {
     pub(crate) fn start() -> Option<Self> {
+        Self::with("")
+    }
+
+    /// One with more settings, in its own language; `folder/` in them is the folder in which it runs.
+    pub(crate) fn with(more: &str) -> Option<Self> {
+        let more = more.to_owned();
         let consul = or_left_out("consul", command("consul", "consul"))?;
         let [http, server, lan, wan] = free();
         let begin = move |folder: &Path| {
             // The quickest elections that it has.
             let settings = format!(
                 "performance {{ raft_multiplier = 1 }}\nacl {{ enabled = true default_policy = \"deny\" \
-                 tokens {{ master = \"{ROOT}\" }} }}\ndisable_update_check = true\n"
+                 tokens {{ master = \"{ROOT}\" }} }}\ndisable_update_check = true\n{more}\n"
             );
             std::fs::write(folder.join("consul.hcl"), settings).expect("a file");
             let mut command = Command::new(&consul);
@@ -39,6 +45,25 @@ impl Consul {
             put(http, "_ready", "").is_ok_and(|(status, body)| status == 200 && body.contains("true"))
         };
         Some(Self { address: http, process: Process::start("consul", begin, ready) })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Writes and deletes keys, in one transaction.
+    pub(crate) fn change(&self, changes: &[(&str, Option<&str>)]) {
+        change(self.address, changes);
+    }
+
+    /// Asks as root, and goes well.
+    pub(crate) fn ask(&self, method: &str, target: &str, body: &serde_json::Value) -> serde_json::Value {
+        let answer = must(self.address, method, target, &[("x-consul-token", ROOT)], &body.to_string());
+        serde_json::from_str(&answer).expect("JSON")
     }
 }
 

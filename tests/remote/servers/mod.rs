@@ -3,13 +3,13 @@
 //! They are looked for in `target/servers`, where `tests/servers/fetch` puts them, and then on the `PATH`. One that
 //! is absent is named once and its tests pass without it, unless `REQUIRED_SERVERS` names it: `etcd,redis`, or `all`.
 
-mod consul;
+pub(crate) mod consul;
 pub(crate) mod http;
-mod nats;
-mod openbao;
+pub(crate) mod nats;
+pub(crate) mod openbao;
 pub(crate) mod process;
-mod redis;
-mod zookeeper;
+pub(crate) mod redis;
+pub(crate) mod zookeeper;
 
 use crate::rig::lock;
 use std::collections::BTreeSet;

@@ -15,14 +15,32 @@ pub(crate) struct Nats {
 
 impl Nats {
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(more: &[&str]) -> Option<Self> {
         let nats = or_left_out("nats", command("nats", "nats-server"))?;
         let [address] = free();
+        let more: Vec<String> = more.iter().map(ToString::to_string).collect();
+        // One that wants TLS first says nothing by itself.
+        let mute = more.iter().any(|argument| argument.contains("first"));
         let begin = move |_: &Path| {
             let mut command = Command::new(&nats);
             command.args(["-a", "127.0.0.1", "-p", &address.port().to_string(), "-js", "-sd", "data"]);
+            command.args(&more);
             command
         };
-        Some(Self { address, process: Process::start("nats", begin, move || greets(address)) })
+        let ready = move || if mute { TcpStream::connect(address).is_ok() } else { greets(address) };
+        Some(Self { address, process: Process::start("nats", begin, ready) })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 }
 

@@ -5,14 +5,17 @@ use super::process::Process;
 use super::{command, free, or_left_out};
 use crate::rig::lock;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 pub(crate) struct OpenBao {
-    address: SocketAddr,
-    token: String,
-    process: Process,
+    pub(crate) address: SocketAddr,
+    /// Where it asks for TLS, if it does.
+    pub(crate) tls: SocketAddr,
+    /// The one that may do all.
+    pub(crate) token: String,
+    pub(crate) process: Process,
 }
 
 /// The key that opens the seal, once there is one.
@@ -20,8 +23,13 @@ type Key = Arc<Mutex<Option<String>>>;
 
 impl OpenBao {
     pub(crate) fn start() -> Option<Self> {
+        Self::with(None)
+    }
+
+    /// With a listener that asks for TLS besides, by the certificate and the key in these files.
+    pub(crate) fn with(certificate: Option<(PathBuf, PathBuf)>) -> Option<Self> {
         let bao = or_left_out("openbao", command("openbao", "bao"))?;
-        let [address, cluster] = free();
+        let [address, cluster, tls] = free();
         let key = Key::default();
         let begin = move |folder: &Path| {
             let settings = format!(
@@ -29,7 +37,14 @@ impl OpenBao {
                  api_addr = \"http://{address}\"\ncluster_addr = \"http://{cluster}\"\n\
                  listener \"tcp\" {{ address = \"{address}\" tls_disable = true }}\n"
             );
-            std::fs::write(folder.join("bao.hcl"), settings).expect("a file");
+            let more = certificate.as_ref().map_or_else(String::new, |(chain, key)| {
+                format!(
+                    "listener \"tcp\" {{ address = \"{tls}\" tls_cert_file = \"{}\" tls_key_file = \"{}\" }}\n",
+                    chain.display(),
+                    key.display()
+                )
+            });
+            std::fs::write(folder.join("bao.hcl"), settings + &more).expect("a file");
             let mut command = Command::new(&bao);
             command.args(["server", "-config=bao.hcl"]);
             command
@@ -42,19 +57,24 @@ impl OpenBao {
         let word = |value: &serde_json::Value| value.as_str().expect("a word").to_owned();
         *lock(&key) = Some(word(&answer["keys_base64"][0]));
         crate::rig::until("it is open", || unsealed(address, &key));
-        let bao = Self { address, token: word(&answer["root_token"]), process };
+        let bao = Self { address, tls, token: word(&answer["root_token"]), process };
         bao.ask("POST", "/v1/sys/mounts/kv2", r#"{"type": "kv", "options": {"version": "2"}}"#);
         bao.ask("POST", "/v1/sys/mounts/kv1", r#"{"type": "kv", "options": {"version": "1"}}"#);
+        crate::rig::until("its engine is ready", || {
+            let headers = [("x-vault-token", &*bao.token)];
+            let said = request(address, "POST", "/v1/kv2/data/ready", &headers, r#"{"data": {}}"#);
+            said.is_ok_and(|(status, _)| status == 200)
+        });
         Some(bao)
     }
 
     /// A request as root.
-    fn ask(&self, method: &str, target: &str, body: &str) -> String {
+    pub(crate) fn ask(&self, method: &str, target: &str, body: &str) -> String {
         must(self.address, method, target, &[("x-vault-token", &self.token)], body)
     }
 
     /// What there is cannot be read until the next start.
-    fn seal(&self) {
+    pub(crate) fn seal(&self) {
         self.ask("PUT", "/v1/sys/seal", "");
     }
 }
@@ -75,12 +95,7 @@ fn unsealed(at: SocketAddr, key: &Key) -> bool {
 fn it_keeps_its_secrets_through_a_kill_and_shows_none_while_it_is_sealed() {
     let _beside = crate::rig::among_others();
     let Some(bao) = OpenBao::start() else { return };
-    crate::rig::until("its engine is ready", || {
-        let headers = [("x-vault-token", &*bao.token)];
-        let said =
-            request(bao.address, "POST", "/v1/kv2/data/shop", &headers, r#"{"data": {"password": "x"}}"#);
-        said.is_ok_and(|(status, _)| status == 200)
-    });
+    bao.ask("POST", "/v1/kv2/data/shop", r#"{"data": {"password": "x"}}"#);
     bao.ask("PUT", "/v1/kv1/shop", r#"{"password": "y"}"#);
     bao.process.kill();
     bao.process.restart();

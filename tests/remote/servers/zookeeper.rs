@@ -20,25 +20,31 @@ fn found() -> Option<(PathBuf, std::ffi::OsString)> {
         let list = std::fs::read_to_string(folder.join("jars")).ok()?;
         Some(std::env::join_paths(list.lines().map(|jar| folder.join(jar))).expect("no colon in a path"))
     });
-    or_left_out("zookeeper", command("", "java").zip(jars))
+    or_left_out("zookeeper", command("zookeeper", "java").zip(jars))
 }
 
 fn begin(
     (java, jars): (PathBuf, std::ffi::OsString),
     client: SocketAddr,
-    ensemble: Option<(usize, String)>,
+    id: usize,
+    more: String,
 ) -> Process {
     let begin = move |folder: &Path| {
-        let (id, others) = ensemble.clone().unwrap_or_default();
         let settings = format!(
             "tickTime=500\ninitLimit=10\nsyncLimit=5\ndataDir=data\nclientPort={}\nclientPortAddress=127.0.0.1\n\
-             admin.enableServer=false\n4lw.commands.whitelist=*\n{others}",
+             maxClientCnxns=0\nforceSync=no\nadmin.enableServer=false\n4lw.commands.whitelist=*\n{more}",
             client.port()
         );
         std::fs::write(folder.join("zoo.cfg"), settings).expect("a file");
         std::fs::write(folder.join("data/myid"), id.to_string()).expect("a file");
         let mut command = Command::new(&java);
-        command.args(["-Xmx256m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp"]).arg(&jars);
+        command.args([
+            "-Xmx256m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Dreadonlymode.enabled=true",
+        ]);
+        command.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp"]).arg(&jars);
         command.args(["org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg"]);
         command
     };
@@ -59,11 +65,29 @@ fn word(at: SocketAddr, word: &str) -> String {
 
 impl ZooKeeper {
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(String::new())
+    }
+
+    /// One with more settings.
+    pub(crate) fn start_with(more: String) -> Option<Self> {
         let command = found()?;
         let [address] = free();
-        let process = begin(command, address, None);
+        let process = begin(command, address, 0, more);
         process.wait_ready();
         Some(Self { address, process })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// What it says to a word of four letters.
+    pub(crate) fn says(&self, word: &str) -> String {
+        self::word(self.address, word)
     }
 
     /// Three of them that elect a leader.
@@ -74,9 +98,11 @@ impl ZooKeeper {
             let (peer, election) = (peers[number].port(), elections[number].port());
             format!("server.{}=127.0.0.1:{peer}:{election}\n", number + 1)
         };
-        let all: Vec<_> = (0..3).map(line).collect();
+        let mut all: Vec<_> = (0..3).map(line).collect();
+        // So that one that has lost the others begins sessions, too.
+        all.push("localSessionsEnabled=true\nlocalSessionsUpgradingEnabled=true\n".to_owned());
         let member = |number: usize| {
-            let process = begin(command.clone(), clients[number], Some((number + 1, all.concat())));
+            let process = begin(command.clone(), clients[number], number + 1, all.concat());
             Self { address: clients[number], process }
         };
         let members: Vec<_> = (0..3).map(member).collect();
@@ -86,7 +112,7 @@ impl ZooKeeper {
         Some(members)
     }
 
-    fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         word(self.address, "srvr").contains("Mode: leader")
     }
 }

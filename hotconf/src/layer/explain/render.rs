@@ -1,4 +1,4 @@
-//! Values as TOML would write them in one line.
+//! Values as TOML would write them in one line; of a document of secrets, none.
 
 use crate::schema::keys;
 use crate::value::{Document, Kind, Ref};
@@ -61,6 +61,9 @@ fn write(text: &mut String, place: Ref<'_>) {
 fn write_node(text: &mut String, doc: &Document, node: u32) {
     if text.len() > WIDTH * 4 {
         return;
+    }
+    if doc.is_secret() && doc.kind(node) != Kind::Null {
+        return text.push_str(SECRET);
     }
     match doc.kind(node) {
         Kind::Array => sequence(text, '[', ']', doc.elements(node), |text, node| write_node(text, doc, node)),

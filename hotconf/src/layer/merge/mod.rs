@@ -78,7 +78,7 @@ pub(super) fn merge_with(
     let root = merger.section(schema, &opened.roots);
     let Merger { items, entries, problems, warnings, .. } = merger;
     Merged {
-        tree: Tree { docs: opened.docs, items, entries, root },
+        tree: Tree { docs: opened.docs, items, entries, root, contents: None },
         problems: once(problems),
         warnings: once(warnings),
     }

@@ -1,7 +1,7 @@
 //! From the keys of a store to documents: one that is a whole document, or paths with their values.
 //!
-//! Pure. A key below the prefix is a path with slashes; a value is text that the field's type reads. A
-//! key that names a section holds a document of that section, with lines of its own.
+//! Pure. A key below the prefix is a path, with slashes or what the store has for them; a value is text that
+//! the field's type reads. A key that names a section holds a document of that section, with lines of its own.
 
 use super::store::{Entry, Map};
 use crate::error::{Problem, ProblemKind};
@@ -19,9 +19,14 @@ use std::sync::Arc;
 pub(super) enum Content {
     /// One key is one whole document; without a format its name's extension tells it.
     Document(Option<Format>),
+    /// One key is an object of JSON whose members are fields; a string of it is text that the field's type reads.
+    #[allow(dead_code)] // stores that are compiled in
+    Fields,
     /// Keys below the prefix are paths.
     Keys {
         prefix: Box<str>,
+        /// What stands between the names of a path.
+        separator: char,
         /// How a value is written that stands at a section.
         sections: Option<Format>,
     },
@@ -34,6 +39,8 @@ pub(super) struct Place<'a> {
     /// Keys that stand above the schema in what the source brings.
     pub(super) above: &'a [String],
     pub(super) limits: &'a Limits,
+    /// Each value counts as a secret.
+    pub(super) secret: bool,
     /// Names a key as a person would: `etcd /shop/http/timeout @ revision 12`.
     pub(super) locate: &'a dyn Fn(&str, &Entry) -> String,
 }
@@ -58,6 +65,7 @@ impl Parsed {
         entry: &Entry,
         format: Format,
         place: &Place<'_>,
+        shape: fn(&mut Document),
     ) -> Result<Arc<Document>, Vec<Problem>> {
         if let Some((known, doc)) = self.documents.get(key)
             && known == entry
@@ -65,7 +73,11 @@ impl Parsed {
             return Ok(doc.clone());
         }
         self.fresh += 1;
-        let doc = parse_with(format, &(place.locate)(key, entry), entry.value(), place.limits)?;
+        let mut doc = parse_with(format, &(place.locate)(key, entry), entry.value(), place.limits)?;
+        if place.secret {
+            doc.set_secret();
+        }
+        shape(&mut doc);
         let doc = Arc::new(doc);
         self.documents.insert(key.clone(), (entry.clone(), doc.clone()));
         Ok(doc)
@@ -91,9 +103,16 @@ pub(super) fn assemble(
                 let message = "nothing says what format this is: give it with `.document(format)`";
                 vec![Problem::new(ProblemKind::Usage, "", message).at(origin(place, key, entry))]
             })?;
-            Ok(vec![Layered::from(parsed.document(key, entry, format, place)?)])
+            Ok(vec![Layered::from(parsed.document(key, entry, format, place, |_| ())?)])
         }
-        Content::Keys { prefix, sections } => paths(map, prefix, *sections, place, parsed),
+        Content::Fields => {
+            let Some((key, entry)) = map.iter().next() else { return Ok(Vec::new()) };
+            let doc = parsed.document(key, entry, Format::Json, place, Document::make_untyped)?;
+            Ok(vec![Layered::from(doc)])
+        }
+        Content::Keys { prefix, separator, sections } => {
+            paths(map, (prefix, *separator), *sections, place, parsed)
+        }
     }
 }
 
@@ -110,7 +129,7 @@ struct Setting<'a> {
 
 fn paths(
     map: &Map,
-    prefix: &str,
+    (prefix, separator): (&str, char),
     sections: Option<Format>,
     place: &Place<'_>,
     parsed: &mut Parsed,
@@ -119,14 +138,14 @@ fn paths(
         .iter()
         .filter_map(|(key, entry)| {
             let path: Vec<&str> =
-                key.strip_prefix(prefix)?.split('/').filter(|key| !key.is_empty()).collect();
+                key.strip_prefix(prefix)?.split(separator).filter(|key| !key.is_empty()).collect();
             // What a folder is called that some stores show as a key without a value.
-            let folder = key.ends_with('/') && entry.value().is_empty();
+            let folder = key.ends_with(separator) && entry.value().is_empty();
             (!path.is_empty() && !folder).then_some(Setting { path, key, entry })
         })
         .collect();
     settings.sort_by(|a, b| a.path.cmp(&b.path));
-    let (mut texts, mut documents, mut problems) = (Texts::default(), Vec::new(), Vec::new());
+    let (mut texts, mut documents, mut problems) = (Texts::of(place.secret), Vec::new(), Vec::new());
     let mut value_at: Option<&Setting<'_>> = None;
     for setting in &settings {
         let full: Vec<String> = setting.path.iter().map(|&key| key.to_owned()).collect();
@@ -134,7 +153,7 @@ fn paths(
         let spot = below.and_then(|keys| place.schema.locate(keys).ok());
         let section = spot.as_ref().is_some_and(|spot| spot.schema.is_some());
         if let (true, Some(format)) = (section, sections) {
-            match parsed.document(setting.key, setting.entry, format, place) {
+            match parsed.document(setting.key, setting.entry, format, place, |_| ()) {
                 Ok(doc) => {
                     let mut doc = Layered::from(doc);
                     doc.mount(&full);
@@ -192,13 +211,14 @@ mod tests {
             schema: Schema::EMPTY,
             above: &[],
             limits: &Limits::default(),
+            secret: false,
             locate: &|key, entry| format!("store {key} @ revision {}", entry.revision()),
         };
         assemble(map, content, &place, &mut Parsed::default())
     }
 
     fn below(prefix: &str) -> Content {
-        Content::Keys { prefix: prefix.into(), sections: None }
+        Content::Keys { prefix: prefix.into(), separator: '/', sections: None }
     }
 
     #[test]
@@ -212,6 +232,16 @@ mod tests {
         let a = table(root[0].1);
         assert_eq!(doc.str(a[0].1), "2");
         assert_eq!(doc.origin(a[0].1).to_string(), "store /shop/a/x @ revision 2");
+    }
+
+    #[test]
+    fn another_separator_leaves_slashes_alone() {
+        let content = Content::Keys { prefix: "shop:".into(), separator: ':', sections: None };
+        let docs = made(&map(&[("shop:flags:a/b", "1"), ("shop:x:", "")]), &content).unwrap();
+        let doc = &docs[0].doc;
+        let (key, flags) = doc.entries(Document::ROOT).next().unwrap();
+        assert_eq!((doc.entries(Document::ROOT).count(), doc.str(key)), (1, "flags"));
+        assert_eq!(doc.str(doc.entries(flags).next().unwrap().0), "a/b");
     }
 
     #[test]

@@ -12,10 +12,10 @@
 //! 4. What is told is the state as of now: followers see the newest, and nothing in between.
 
 use super::backoff::{Attempts, part};
+use super::news::{Link, News};
 use super::store::{Map, Session, Step, Store};
 use super::tuning::Tuning;
 use super::wants::Wants;
-use super::warnings::Warnings;
 use crate::race::{Either, race};
 use crate::source::{BoxFuture, Context, Cursor, SourceError, SourceErrorKind, Verdict};
 use crate::sync::{later, lock};
@@ -33,35 +33,8 @@ const BREATH: u32 = 64;
 const PATIENCE: u32 = 100;
 const PACE: Duration = Duration::from_millis(10);
 
-/// What followers see.
-#[derive(Clone, Debug, Default)]
-pub(super) struct News {
-    /// All keys, as of `cursor`; `None` before the first listing.
-    pub(super) map: Option<Arc<Map>>,
-    pub(super) cursor: Cursor,
-    pub(super) link: Link,
-    /// The last request to list anew that was answered, well or not.
-    pub(super) answered: u64,
-    /// Attempts that failed since the beginning.
-    pub(super) retries: u64,
-    /// Why the last attempt failed.
-    pub(super) error: Option<SourceError>,
-    /// Counts the times that the store was lost.
-    pub(super) outage: u64,
-    pub(super) warnings: Warnings,
-}
-
-/// How the connection stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Link {
-    /// The first attempt, or the first after a session was lost: no reason to say anything yet.
-    #[default]
-    Connecting,
-    /// A session follows the store.
-    Live,
-    /// An attempt failed.
-    Failing,
-}
+/// Who was in touch and waits no longer than this for the next attempt has not lost anything yet.
+const SOON: Duration = Duration::from_secs(5);
 
 /// A store that is followed, by one or by many.
 pub(super) struct Feed<S: Store> {
@@ -117,10 +90,20 @@ impl<S: Store> Feed<S> {
         asked
     }
 
-    /// Passes on what became of what the store said, where it wants to know.
-    pub(super) fn settle(&self, cursor: &Cursor, verdict: &Verdict) {
+    /// One more follows; its number, with which it leaves.
+    pub(super) fn join(&self) -> u64 {
+        lock(&self.wants.verdicts).join()
+    }
+
+    pub(super) fn leave(&self, follower: u64) {
+        lock(&self.wants.verdicts).leave(follower);
+        self.wants.nudge.notify_one();
+    }
+
+    /// What a follower made of a content that the store said, where it wants to know.
+    pub(super) fn settle(&self, follower: u64, content: u64, verdict: &Verdict) {
         if S::Session::ACKS {
-            lock(&self.wants.settlements).push((cursor.clone(), verdict.clone()));
+            lock(&self.wants.verdicts).decide(follower, content, verdict);
             self.wants.nudge.notify_one();
         }
     }
@@ -215,7 +198,7 @@ impl<S: Store> Driver<S> {
                 match opened {
                     Ok(session) => {
                         // What was said by the session before is no business of this one.
-                        lock(&self.wants.settlements).clear();
+                        lock(&self.wants.verdicts).begin();
                         self.phase = Phase::Ready(session, Task::List);
                     }
                     Err(error) => self.failed(feed, asked, error),
@@ -284,16 +267,15 @@ impl<S: Store> Driver<S> {
                 })
             }
             Task::Settle => {
-                let settlements = std::mem::take(&mut *lock(&self.wants.settlements));
+                let due = lock(&self.wants.verdicts).take();
                 Box::pin(async move {
-                    let mut settled = Ok(());
-                    for (cursor, verdict) in settlements {
-                        let telling = session.settle(&cursor, &verdict);
-                        settled = within(&cx, deadline, "acknowledging", telling).await;
-                        if settled.is_err() {
-                            break;
+                    let settled = match &due {
+                        Some((cursor, verdict)) => {
+                            let telling = session.settle(cursor, verdict);
+                            within(&cx, deadline, "acknowledging", telling).await
                         }
-                    }
+                        None => Ok(()),
+                    };
                     (session, Outcome::Settled(settled))
                 })
             }
@@ -340,6 +322,7 @@ impl<S: Store> Driver<S> {
             (news.map.clone(), news.cursor.clone())
         };
         let follows = task == Task::Follow;
+        let heartbeat = matches!(step, Step::Same { .. });
         let (map, cursor) = match (step, known) {
             (Step::Listing { all, cursor }, known) => {
                 check_size(&all, &self.cx)?;
@@ -385,7 +368,14 @@ impl<S: Store> Driver<S> {
             self.resync = self.next_resync(now);
         }
         self.attempts.well(now);
-        let known = feed.news.borrow().map.as_ref().is_some_and(|known| Arc::ptr_eq(known, &map));
+        let (known, content) = {
+            let news = feed.news.borrow();
+            let known = news.map.as_ref().is_some_and(|known| Arc::ptr_eq(known, &map));
+            (known, news.content + u64::from(!known))
+        };
+        if S::Session::ACKS {
+            lock(&self.wants.verdicts).said(content, &cursor, !heartbeat);
+        }
         if known {
             self.idle = Some(self.idle.map_or(now, |through| through.max(now)) + PACE);
         }
@@ -400,7 +390,7 @@ impl<S: Store> Driver<S> {
                 || news.cursor != cursor
                 || news.link != Link::Live;
             let answers = !follows && news.answered < asked;
-            news.map = Some(map);
+            (news.map, news.content) = (Some(map), content);
             news.cursor = cursor;
             news.link = Link::Live;
             news.error = None;
@@ -434,8 +424,9 @@ impl<S: Store> Driver<S> {
             news.retries += 1;
             news.answered = news.answered.max(asked);
             // What was live gets one attempt before anything is said of it: a store that closes a
-            // connection now and then is not down.
-            let first = news.link == Link::Live && error.kind() != SourceErrorKind::Invalid;
+            // connection now and then is not down. Where that attempt is far, what is in force may be out of
+            // date by then.
+            let first = news.link == Link::Live && error.kind() != SourceErrorKind::Invalid && delay <= SOON;
             let link = if first { Link::Connecting } else { Link::Failing };
             if link == Link::Failing && news.link != Link::Failing {
                 news.outage += 1;

@@ -19,8 +19,14 @@ use std::time::Duration;
 /// It is connected to, listed and followed, and after every failure it is listed anew. What it brought
 /// last stays in force meanwhile, and [`status`](crate::Hot::status) says since when it may be stale.
 ///
-/// A required store must answer within the [`startup_deadline`](crate::Builder::startup_deadline); one that
-/// is [`optional`](crate::SourceExt::optional) holds the start up for 2 s at most, and applies when it comes.
+/// A start treats it in one of three ways:
+///
+/// * A required store must answer within the [`startup_deadline`](crate::Builder::startup_deadline), or the start
+///   fails and says why the last attempt did. One that refuses our credentials fails it at once.
+/// * One that is [`optional`](crate::SourceExt::optional) holds the start up for 2 s at most, whatever is wrong with the
+///   way to it, and applies when it comes. What it holds has to be valid.
+/// * One that is [`cached`](Self::cached) is waited for as long, and then what was applied last is in force; so
+///   it is at once where the store holds nothing, or what cannot be parsed.
 ///
 /// See [`Store`] for an example.
 #[must_use = "a source does nothing until it is given to a builder"]
@@ -44,10 +50,31 @@ impl<S: Store> Remote<S> {
         Self { content: Content::Document(Some(format)), ..self }
     }
 
+    /// One key is an object of JSON whose members are fields, as a store has them that knows strings alone.
+    #[allow(dead_code)] // stores that are compiled in
+    pub(super) fn fields(self) -> Self {
+        Self { content: Content::Fields, ..self }
+    }
+
     /// Keys below `prefix` are paths: with the prefix `/shop/`, `/shop/http/timeout` is `http.timeout`. A value
     /// is text that the field's type reads, as from an environment variable.
     pub fn keys(self, prefix: &str) -> Self {
-        Self { content: Content::Keys { prefix: prefix.into(), sections: None }, ..self }
+        self.keys_by(prefix, '/')
+    }
+
+    /// The same where something else than a slash separates the names of a path: with the prefix `shop.` and a
+    /// dot, `shop.http.timeout` is `http.timeout`.
+    pub fn keys_by(self, prefix: &str, separator: char) -> Self {
+        Self { content: Content::Keys { prefix: prefix.into(), separator, sections: None }, ..self }
+    }
+
+    /// Where keys are paths: what separates their names from now on.
+    #[allow(dead_code)] // by stores whose users say it
+    pub(super) fn separated(mut self, by: char) -> Self {
+        if let Content::Keys { separator, .. } = &mut self.content {
+            *separator = by;
+        }
+        self
     }
 
     /// Where keys are paths: a key that names a section holds a document of it in this format. Keys below
@@ -91,7 +118,7 @@ impl<S: Store> Remote<S> {
     /// Keeps what was applied last on disk, and starts from that while the store is away.
     ///
     /// A start waits for the store for 2 s at most, and then takes the cache; what the store says later applies
-    /// as any change does.
+    /// as any change does. Where nothing was kept yet, the store is required, or optional, as without a cache.
     pub fn cached(self, cache: Cache) -> Self {
         Self { cache: Some(cache), ..self }
     }
@@ -118,7 +145,7 @@ impl<S: Store> Remote<S> {
                 Some(commons) => commons.share(&identity, make),
                 None => Arc::new(make()),
             };
-            let keeper = cache.as_ref().map(|cache| Keeper::new(cache, &store.describe(), cx));
+            let keeper = cache.as_ref().map(|cache| Keeper::new(cache, &store.describe(), S::SECRET, cx));
             Follower::new(feed, cx, keeper, tuning.stale_after)
         })
     }

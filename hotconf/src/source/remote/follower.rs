@@ -2,9 +2,12 @@
 
 use super::assemble::Content;
 use super::cache::Keeper;
-use super::feed::{Feed, Link, News};
+use super::feed::Feed;
 use super::making::Maker;
+use super::news::{Link, News};
+use super::offers::{Offer, Offers};
 use super::store::{Map, Store};
+use super::verdicts::is_accepted;
 use crate::race::{Either, race};
 use crate::source::activity::{Linked, Standing};
 use crate::source::{Content as Brought, Context, Cursor, SourceError, SourceErrorKind, Update, Verdict};
@@ -19,6 +22,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// What one configuration knows of a feed.
 pub(super) struct Follower<S: Store> {
     feed: Arc<Feed<S>>,
+    /// By which the feed knows it.
+    number: u64,
     news: watch::Receiver<News>,
     /// For what is said outside of `next`.
     cx: Context,
@@ -32,6 +37,8 @@ pub(super) struct Follower<S: Store> {
     offered: Option<Arc<Map>>,
     /// It is in force.
     accepted: bool,
+    /// What may yet be said to be in force.
+    offers: Offers,
     /// The outage that was told, until its end is.
     told: Option<Told>,
     stale_after: Option<Duration>,
@@ -58,6 +65,7 @@ impl<S: Store> Follower<S> {
         let hurried = cx.is_optional() || keeper.is_some();
         Self {
             news: feed.subscribe(),
+            number: feed.join(),
             feed,
             cx: cx.clone(),
             keeper,
@@ -66,6 +74,7 @@ impl<S: Store> Follower<S> {
             asked: None,
             offered: None,
             accepted: false,
+            offers: Offers::default(),
             told: None,
             stale_after,
             stale: None,
@@ -174,6 +183,14 @@ impl<S: Store> Follower<S> {
                 // Only now: had this future been dropped, somebody would still have to be answered.
                 self.asked = self.asked.filter(|_| !demanded);
                 self.told = None;
+                if !self.answered
+                    && offer.is_err()
+                    && let Some(kept) = self.kept(cx, "holds nothing that can be read")
+                {
+                    // What is wrong is told next.
+                    self.offered = None;
+                    return Some(Ok(kept));
+                }
                 return Some(offer);
             }
             self.offered = Some(map.clone());
@@ -218,23 +235,23 @@ impl<S: Store> Follower<S> {
 
     /// What a start does without the store: it takes the cache, or leaves out what may be absent.
     fn without(&mut self, cx: &Context) -> Option<Update> {
-        if let Some(kept) = self.keeper.as_ref().and_then(|keeper| keeper.take(cx)) {
-            let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
-            cx.warn(format!("cannot be reached: started from its cache, {age:?} old{but}"));
-            self.revision(&kept.cursor);
-            self.cx.activity().stand(|standing| {
-                if let Some(standing) = standing {
-                    standing.cached = true;
-                }
-            });
-            return Some(Update {
-                content: Brought::Documents(kept.documents),
-                cursor: kept.cursor,
-                optional: false,
-                fixed: false,
-            });
-        }
-        cx.is_optional().then(Update::absent)
+        self.kept(cx, "cannot be reached").or_else(|| cx.is_optional().then(Update::absent))
+    }
+
+    /// What a start takes from the cache, and the reason why it does.
+    fn kept(&mut self, cx: &Context, why: &str) -> Option<Update> {
+        let kept = self.keeper.as_ref().and_then(|keeper| keeper.take(cx))?;
+        let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
+        cx.warn(format!("{why}: started from its cache, {age:?} old{but}"));
+        self.revision(&kept.cursor);
+        self.cx.activity().stand(|standing| {
+            if let Some(standing) = standing {
+                standing.cached = true;
+            }
+        });
+        let offer = Offer { content: None, cursor: kept.cursor, documents: None };
+        let content = Brought::Documents(kept.documents);
+        Some(Update { content, cursor: self.offers.make(offer), optional: false, fixed: false })
     }
 
     /// Makes documents of all keys.
@@ -252,20 +269,27 @@ impl<S: Store> Follower<S> {
         // From here on nothing waits: what is noted as offered is returned.
         self.offered = Some(map.clone());
         self.accepted = false;
-        match made {
-            Err(problems) => Err(SourceError::problems(SourceErrorKind::Invalid, problems)),
-            Ok(docs) if docs.is_empty() => {
+        let content = match made {
+            Err(problems) => {
+                self.offers.void();
+                self.feed.settle(self.number, news.content, &Verdict::Refused);
+                return Err(SourceError::problems(SourceErrorKind::Invalid, problems));
+            }
+            Ok(docs) if docs.is_empty() && !cx.is_optional() => {
+                self.offers.void();
+                self.feed.settle(self.number, news.content, &Verdict::Refused);
                 let message = "nothing is there; what it brought last stays in force";
-                Err(SourceError::down(message).absent())
+                return Err(SourceError::down(message).absent());
             }
-            Ok(docs) => {
-                if let Some(keeper) = &mut self.keeper {
-                    keeper.offered(&news.cursor, &docs);
-                }
-                let content = Brought::Documents(docs);
-                Ok(Update { content, cursor: news.cursor.clone(), optional: false, fixed: false })
-            }
-        }
+            Ok(docs) if docs.is_empty() => Brought::Absent,
+            Ok(docs) => Brought::Documents(docs),
+        };
+        let documents = self.keeper.is_some().then(|| match &content {
+            Brought::Documents(docs) => docs.clone(),
+            Brought::Absent => Vec::new(),
+        });
+        let offer = Offer { content: Some(news.content), cursor: news.cursor.clone(), documents };
+        Ok(Update { content, cursor: self.offers.make(offer), optional: false, fixed: false })
     }
 
     /// Shows in the status how the feed stands.
@@ -297,13 +321,17 @@ impl<S: Store> Follower<S> {
 
     /// Notes what is in force.
     pub(super) fn settled(&mut self, cursor: &Cursor, verdict: &Verdict) {
-        self.feed.settle(cursor, verdict);
-        if matches!(verdict, Verdict::Applied { .. } | Verdict::Unchanged) {
-            self.accepted = true;
-            self.revision(cursor);
-            if let Some(keeper) = &mut self.keeper {
-                keeper.applied(cursor, &self.cx);
-            }
+        let Some((offer, newest)) = self.offers.settled(cursor, verdict) else { return };
+        if let Some(content) = offer.content {
+            self.feed.settle(self.number, content, verdict);
+        }
+        if !is_accepted(verdict) {
+            return;
+        }
+        self.accepted = newest && offer.content.is_some();
+        self.revision(&offer.cursor);
+        if let (Some(keeper), Some(documents)) = (&mut self.keeper, offer.documents) {
+            keeper.applied(offer.cursor, documents, &self.cx);
         }
     }
 
@@ -318,5 +346,11 @@ impl<S: Store> Follower<S> {
                 standing.revision = revision;
             }
         });
+    }
+}
+
+impl<S: Store> Drop for Follower<S> {
+    fn drop(&mut self) {
+        self.feed.leave(self.number);
     }
 }

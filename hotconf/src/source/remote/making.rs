@@ -99,6 +99,7 @@ fn make<S: Store>(
         schema: wanted.schema,
         above: &wanted.above,
         limits: &wanted.limits,
+        secret: S::SECRET,
         locate: &|key: &str, entry: &Entry| store.locate(key, entry),
     };
     assemble(map, content, &place, parsed)

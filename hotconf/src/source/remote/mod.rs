@@ -15,8 +15,11 @@ mod making;
 #[cfg(feature = "_net")]
 #[allow(dead_code, unused_imports)] // each store uses a part of it
 mod net;
+mod news;
+mod offers;
 mod store;
 mod tuning;
+mod verdicts;
 mod wants;
 mod warnings;
 
@@ -24,17 +27,41 @@ mod warnings;
 mod tests;
 
 // The stores, a folder each.
+#[cfg(feature = "consul")]
+pub mod consul;
 #[cfg(feature = "etcd")]
 pub mod etcd;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "nacos")]
+pub mod nacos;
+#[cfg(feature = "nats")]
+pub mod nats;
+#[cfg(feature = "redis")]
+pub mod redis;
+#[cfg(feature = "vault")]
+pub mod vault;
+#[cfg(feature = "zookeeper")]
+pub mod zookeeper;
 
 /// The stores as sources, by the names that they have at the root of the crate.
 pub(crate) mod sources {
+    #[cfg(feature = "consul")]
+    pub use super::consul::Consul;
     #[cfg(feature = "etcd")]
     pub use super::etcd::Etcd;
     #[cfg(feature = "http")]
     pub use super::http::Http;
+    #[cfg(feature = "nacos")]
+    pub use super::nacos::Nacos;
+    #[cfg(feature = "nats")]
+    pub use super::nats::Nats;
+    #[cfg(feature = "redis")]
+    pub use super::redis::Redis;
+    #[cfg(feature = "vault")]
+    pub use super::vault::Vault;
+    #[cfg(feature = "zookeeper")]
+    pub use super::zookeeper::ZooKeeper;
 }
 
 pub use backoff::Backoff;

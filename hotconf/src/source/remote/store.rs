@@ -166,6 +166,9 @@ pub trait Store: Send + Sync + 'static {
     /// leave out what the reader may not see, or that answer from a follower.
     const CONFIRM_SHRINK: bool = false;
 
+    /// Whether each value of it counts as a secret, as by [`Update::secret`](crate::Update::secret).
+    const SECRET: bool = false;
+
     /// Names this store in errors, events and origins, without credentials:
     /// `etcd http://10.0.0.1:2379`.
     fn describe(&self) -> String;
@@ -223,7 +226,12 @@ pub trait Session: Send + 'static {
         Duration::from_secs(30)
     }
 
-    /// Tells the store what became of what it said as of `cursor`: an ACK, or a NACK with the reason.
+    /// Tells the store what became of what it said as of `cursor`: an ACK or a NACK.
+    ///
+    /// Where several configurations follow the store, it is accepted once all of them have accepted it, and refused
+    /// as soon as one refuses it, be it because it cannot be parsed. What was refused may be accepted later, by a
+    /// change of another source: that is told as well. What newer content overtook is told no more; a session that
+    /// says anew what another one said is told the same verdict anew.
     fn settle(
         &mut self,
         cursor: &Cursor,

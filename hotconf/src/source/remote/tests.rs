@@ -123,6 +123,8 @@ struct Desk<S: Source> {
     fake: Arc<Fake>,
     cx: Context,
     source: S,
+    /// Under which cursors documents were handed on.
+    handed: Vec<Cursor>,
 }
 
 fn desk() -> Desk<Remote<Script>> {
@@ -134,7 +136,7 @@ fn desk_of<S: Source>(source: impl FnOnce(Shared) -> S) -> Desk<S> {
     let services = Arc::new(Together(fake.clone(), Commons::default()));
     let (cx, _) = context(services, SECOND);
     let source = source(server.clone());
-    Desk { server, fake, cx, source }
+    Desk { server, fake, cx, source, handed: Vec::new() }
 }
 
 impl<S: Source> Desk<S> {
@@ -168,7 +170,20 @@ impl<S: Source> Desk<S> {
     }
 
     fn poll(&mut self) -> Poll<Result<Update, SourceError>> {
-        poll_once(&mut self.source, &self.cx)
+        let polled = poll_once(&mut self.source, &self.cx);
+        if let Poll::Ready(Ok(update)) = &polled {
+            self.handed.push(update.cursor.clone());
+        }
+        polled
+    }
+
+    /// What it said last is settled so.
+    fn settle(&mut self, verdict: &Verdict) {
+        self.settle_at(self.handed.len() - 1, verdict);
+    }
+
+    fn settle_at(&mut self, number: usize, verdict: &Verdict) {
+        self.source.settled(&self.handed[number], verdict);
     }
 
     /// What it says now, as text; empty: nothing.
@@ -431,7 +446,7 @@ fn what_was_refused_is_not_offered_again_and_what_heals_is() {
     let mut desk = desk();
     desk.put("a", "bad");
     desk.says();
-    desk.source.settled(&at(1), &Verdict::Refused);
+    desk.settle(&Verdict::Refused);
     desk.say(Err(SourceError::gap("compacted")));
     assert_eq!(desk.says(), "", "the same again");
     assert_eq!(desk.listed(), 2);
@@ -458,11 +473,11 @@ fn the_revision_in_force_waits_for_the_verdict() {
     desk.put("a", "1");
     desk.says();
     assert_eq!(desk.standing().revision, None);
-    desk.source.settled(&at(1), &Verdict::Applied { version: 1 });
+    desk.settle(&Verdict::Applied { version: 1 });
     assert_eq!(desk.standing().revision.as_deref(), Some("1"));
     desk.write("a", "2");
     desk.says();
-    desk.source.settled(&at(2), &Verdict::Refused);
+    desk.settle(&Verdict::Refused);
     assert_eq!(desk.standing().revision.as_deref(), Some("1"));
 }
 
@@ -496,6 +511,11 @@ fn what_is_there_no_more_is_told_and_an_optional_one_says_nothing() {
     assert_eq!(optional.says(), "absent");
     optional.write("a", "1");
     assert_eq!(optional.says(), "a=1");
+    optional.server.lock().unwrap().map.clear();
+    optional.say(Ok(Step::Delta { changes: vec![("a".into(), None)], cursor: at(2) }));
+    assert_eq!(optional.says(), "absent");
+    optional.settle(&Verdict::Applied { version: 2 });
+    assert_eq!(optional.standing().revision.as_deref(), Some("2"), "that nothing is there is in force");
 }
 
 #[test]
@@ -508,6 +528,13 @@ fn an_optional_store_that_is_away_holds_no_start_up() {
     assert_eq!(away.turn(SECOND), "");
     assert_eq!(away.turn(4 * SECOND), "");
     assert_eq!(away.turn(8 * SECOND), "a=1");
+
+    for error in [SourceError::denied("token expired"), SourceError::invalid("a page of HTML")] {
+        let mut wrong = desk_of(|server| Remote::of(Script::<false>(server)).keys("").optional());
+        wrong.server.lock().unwrap().refusals.extend([error.clone(), error.clone()]);
+        let said: Vec<_> = (0..4).map(|_| wrong.turn(SECOND)).filter(|said| !said.is_empty()).collect();
+        assert_eq!(said[..2], ["absent".to_owned(), format!("{:?}: {error}", error.kind())]);
+    }
 
     let mut mute = desk_of(|server| Remote::of(Script::<false>(server)).keys("").optional());
     mute.server.lock().unwrap().mute = true;
@@ -539,15 +566,102 @@ fn a_store_that_wants_to_know_is_told_each_verdict_on_the_same_session() {
     let mut desk = desk_of(|server| Remote::of(Script::<false, true>(server)).keys(""));
     desk.put("a", "1");
     desk.says();
-    desk.source.settled(&at(1), &Verdict::Applied { version: 1 });
+    desk.settle(&Verdict::Applied { version: 1 });
     assert_eq!(desk.says(), "");
     desk.write("a", "2");
     assert_eq!(desk.says(), "a=2");
-    desk.source.settled(&at(2), &Verdict::Refused);
+    desk.settle(&Verdict::Refused);
     assert_eq!(desk.says(), "");
     let server = desk.server.lock().unwrap();
     assert_eq!(server.settled, [Verdict::Applied { version: 1 }, Verdict::Refused]);
     assert_eq!((server.connects, server.listed), (1, 1));
+}
+
+#[test]
+fn what_was_refused_and_is_accepted_later_is_in_force_and_the_store_is_told() {
+    let mut desk = desk_of(|server| Remote::of(Script::<false, true>(server)).keys(""));
+    desk.put("a", "1");
+    desk.says();
+    desk.settle(&Verdict::Applied { version: 1 });
+    desk.says();
+    desk.write("a", "2");
+    desk.says();
+    desk.settle(&Verdict::Refused);
+    desk.says();
+    assert_eq!(desk.standing().revision.as_deref(), Some("1"));
+    // Another source changed, and with that it is valid.
+    desk.settle(&Verdict::Applied { version: 2 });
+    desk.says();
+    assert_eq!(desk.standing().revision.as_deref(), Some("2"));
+    // A verdict of what was refused, when something newer is under way.
+    desk.write("a", "3");
+    desk.says();
+    desk.settle(&Verdict::Refused);
+    desk.says();
+    desk.write("a", "4");
+    desk.says();
+    desk.settle_at(2, &Verdict::Applied { version: 3 });
+    desk.says();
+    assert_eq!(desk.standing().revision.as_deref(), Some("3"), "4 is not in force yet");
+    let (applied, refused) = (|version| Verdict::Applied { version }, Verdict::Refused);
+    let settled = desk.server.lock().unwrap().settled.clone();
+    assert_eq!(settled, [applied(1), refused.clone(), applied(2), refused], "3 was overtaken by 4");
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_to_the_store_too() {
+    let mut desk = desk_of(|server| Remote::of(Script::<false, true>(server)).document(crate::Format::Toml));
+    desk.put("app", "a = ");
+    assert!(desk.says().starts_with("Invalid"));
+    desk.says();
+    assert_eq!(desk.server.lock().unwrap().settled, [Verdict::Refused]);
+}
+
+#[test]
+fn a_store_that_several_follow_is_told_one_verdict_for_all() {
+    let mut desk = desk_of(|server| Remote::of(Script::<false, true>(server)).keys(""));
+    let mut other = Remote::of(Script::<false, true>(desk.server.clone())).keys("");
+    let cx = desk.cx.clone();
+    let hear = |other: &mut Remote<_>| match poll_once(other, &cx) {
+        Poll::Ready(Ok(update)) => update.cursor,
+        _ => Cursor::default(),
+    };
+    let settled = |desk: &Desk<_>| desk.server.lock().unwrap().settled.clone();
+    desk.put("a", "1");
+    desk.says();
+    let handed = hear(&mut other);
+    desk.settle(&Verdict::Applied { version: 1 });
+    desk.says();
+    assert_eq!(settled(&desk), [], "the other one has not said anything");
+    other.settled(&handed, &Verdict::Unchanged);
+    desk.says();
+    assert_eq!(settled(&desk).len(), 1);
+    desk.write("a", "2");
+    desk.says();
+    let handed = hear(&mut other);
+    other.settled(&handed, &Verdict::Refused);
+    desk.says();
+    assert_eq!(settled(&desk)[1..], [Verdict::Refused], "one is enough");
+    desk.settle(&Verdict::Applied { version: 2 });
+    desk.says();
+    assert_eq!(settled(&desk).len(), 2);
+    drop(other);
+    desk.says();
+    assert_eq!(settled(&desk)[2..], [Verdict::Applied { version: 2 }], "who refused it is gone");
+}
+
+#[test]
+fn a_new_session_that_says_the_same_is_told_the_same_verdict() {
+    let mut desk = desk_of(|server| Remote::of(Script::<false, true>(server)).keys(""));
+    desk.put("a", "1");
+    desk.says();
+    desk.settle(&Verdict::Refused);
+    desk.says();
+    desk.drop_session();
+    desk.says();
+    assert_eq!(desk.turn(SECOND), "");
+    assert_eq!(desk.connects(), 2);
+    assert_eq!(desk.server.lock().unwrap().settled, [Verdict::Refused, Verdict::Refused]);
 }
 
 #[test]
@@ -622,11 +736,52 @@ fn what_a_store_asks_for_is_the_least_delay() {
     desk.put("a", "1");
     desk.says();
     desk.say(Err(SourceError::down("429 Too Many Requests").with_retry_after(20 * SECOND)));
-    assert_eq!(desk.says(), "");
+    assert_eq!(desk.says(), "Down: 429 Too Many Requests", "nothing is known of it for 20 s");
     desk.turn(19 * SECOND);
     assert_eq!(desk.connects(), 1);
-    desk.turn(2 * SECOND);
+    assert_eq!(desk.turn(2 * SECOND), "a=1");
     assert_eq!(desk.connects(), 2);
+}
+
+#[test]
+fn a_store_that_ends_each_session_after_some_seconds_is_had_back_soon_and_is_no_news() {
+    let mut desk = desk();
+    desk.put("a", "1");
+    desk.says();
+    for session in 1..=20 {
+        assert_eq!(desk.turn(20 * SECOND), "");
+        assert_eq!((desk.connects(), desk.standing().link), (session, Linked::Live));
+        desk.drop_session();
+        assert_eq!(desk.says(), "");
+        assert_eq!(desk.standing().link, Linked::Connecting);
+        assert_eq!(desk.turn(SECOND / 2), "", "with the longest delay");
+        desk.write("a", &session.to_string());
+        assert_eq!(desk.says(), format!("a={session}"));
+    }
+}
+
+#[test]
+fn a_store_that_ends_each_session_at_once_is_left_alone_and_is_stale_meanwhile() {
+    let mut desk = desk();
+    desk.put("a", "1");
+    desk.says();
+    let (mut told, mut before, mut changes) = (Vec::new(), Linked::Live, 0);
+    for _ in 0..6000 {
+        if desk.standing().link == Linked::Live {
+            desk.drop_session();
+        }
+        let said = desk.turn(SECOND / 10);
+        let link = desk.standing().link;
+        if (link == Linked::Failing) != (before == Linked::Failing) {
+            changes += 1;
+            before = link;
+        }
+        told.extend(Some(said).filter(|said| !said.is_empty()));
+    }
+    let connects = desk.connects();
+    assert!((14..=18).contains(&connects), "{connects} in ten minutes");
+    assert!(told.len() <= changes && changes > 4, "{changes} changes of state: {told:?}");
+    assert!(told.iter().step_by(2).all(|said| said.starts_with("Down: connection reset")), "{told:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What followers ask of the loop of their [`Feed`](super::feed::Feed).
 
-use crate::source::{Cursor, Verdict};
+use super::verdicts::Verdicts;
 use crate::sync::lock;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,8 @@ pub(super) struct Wants {
     /// How often somebody asked for everything anew, and which of these requests were answered.
     pub(super) asked: AtomicU64,
     pub(super) answered: AtomicU64,
-    pub(super) settlements: Mutex<Vec<(Cursor, Verdict)>>,
+    /// What they made of what the store said, where it wants to know.
+    pub(super) verdicts: Mutex<Verdicts>,
     pub(super) nudge: Notify,
 }
 
@@ -22,7 +23,7 @@ impl Wants {
     }
 
     pub(super) fn settling(&self) -> bool {
-        !lock(&self.settlements).is_empty()
+        lock(&self.verdicts).is_due()
     }
 
     /// Waits until somebody wants something of a session that is not yet done.

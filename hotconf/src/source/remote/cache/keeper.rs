@@ -17,8 +17,8 @@ pub(in crate::source::remote) struct Keeper {
     max_age: Option<Duration>,
     /// It is sealed: secrets may be in it.
     sealed: bool,
-    /// What was offered last, until its verdict.
-    offered: Option<(Cursor, Vec<Layered>)>,
+    /// Each value of the source is a secret.
+    secret: bool,
     /// What was applied last.
     applied: Option<(Cursor, Vec<Layered>)>,
     written: Option<Instant>,
@@ -43,14 +43,14 @@ pub(in crate::source::remote) struct Kept {
 }
 
 impl Keeper {
-    pub(in crate::source::remote) fn new(cache: &Cache, source: &str, cx: &Context) -> Self {
+    pub(in crate::source::remote) fn new(cache: &Cache, source: &str, secret: bool, cx: &Context) -> Self {
         let whole = format!("{source}\n{}\n{}", cx.schema.name, cx.above().join("\n"));
         Self {
             shelf: Shelf::new(&cache.dir, source, &whole, cache.key.clone()),
             source: source.to_owned(),
             max_age: cache.max_age,
             sealed: cache.key.is_some(),
-            offered: None,
+            secret,
             applied: None,
             written: None,
             desk: Arc::default(),
@@ -73,22 +73,26 @@ impl Keeper {
             0 => format!("cache of {}", self.source),
             order => format!("cache of {} @ revision {order}", self.source),
         };
-        let document = |value| Layered::from(Arc::new(Document::of(&name, value)));
+        let document = |value| {
+            let mut doc = Document::of(&name, value);
+            if self.secret {
+                doc.set_secret();
+            }
+            Layered::from(Arc::new(doc))
+        };
         let documents = record.documents.iter().map(document).collect();
         Some(Kept { documents, cursor: record.cursor, age, sealed: self.sealed })
     }
 
-    /// Notes what is offered.
-    pub(in crate::source::remote) fn offered(&mut self, cursor: &Cursor, documents: &[Layered]) {
-        self.offered = Some((cursor.clone(), documents.to_vec()));
-    }
-
-    /// What was offered is in force: it is kept, off the way of everything else.
-    pub(in crate::source::remote) fn applied(&mut self, cursor: &Cursor, cx: &Context) {
-        if let Some(offered) = self.offered.take_if(|(offered, _)| offered == cursor) {
-            self.applied = Some(offered);
-            self.write(cx);
-        }
+    /// These documents are in force: they are kept, off the way of everything else.
+    pub(in crate::source::remote) fn applied(
+        &mut self,
+        cursor: Cursor,
+        documents: Vec<Layered>,
+        cx: &Context,
+    ) {
+        self.applied = Some((cursor, documents));
+        self.write(cx);
     }
 
     /// The store says that what is in force is current: its age begins anew.
@@ -119,14 +123,13 @@ impl Keeper {
             }
         }
         let (shelf, desk, warn) = (self.shelf.clone(), self.desk.clone(), cx.clone());
-        // The work goes on though nobody waits for it.
-        drop(cx.services().offload(Box::new(move || {
+        cx.see_through(move || {
             while let Some(record) = next(&desk) {
                 if let Err(trouble) = shelf.write(&record) {
                     warn.warn(trouble);
                 }
             }
-        })));
+        });
     }
 }
 

@@ -1,12 +1,15 @@
 //! What of a document may be kept: settings that the schema knows, and secrets only where it is sealed.
 //!
-//! Pure. What is not known may be a password under a mistyped key, so it is left out too.
+//! Pure. Of a document of secrets nothing is left where it is not sealed. What is not known may be a password under a mistyped key, so it is left out too.
 
 use crate::schema::meta::{Schema, Shape};
 use crate::value::{Document, Kind, Layered, Value};
 
 /// The part of a document that may be kept, with the tables in which it is mounted.
 pub(super) fn known(layered: &Layered, schema: &'static Schema, above: &[String], secrets: bool) -> Value {
+    if layered.doc.is_secret() && !secrets {
+        return Value::Table(Vec::new());
+    }
     let whole = value(&layered.doc, Document::ROOT);
     let mounted =
         layered.under.iter().rev().fold(whole, |inside, key| Value::Table(vec![(key.clone(), inside)]));

@@ -25,6 +25,9 @@ use std::time::Duration;
 /// A file is written beside, flushed to disk and renamed into place; three generations are kept, readable by
 /// their owner alone. One that is damaged is passed over, with a warning, for the one before it.
 ///
+/// It is written off the way of applying, so a process that ends without [`shutdown`](crate::Hot::shutdown) may end
+/// before that; a shutdown waits for it, within its grace.
+///
 /// ```
 /// use hotconf::remote::Cache;
 /// use std::time::Duration;

@@ -8,9 +8,12 @@ use crate::secret::Secret;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 const GENERATIONS: usize = 3;
+/// What is still under the name of a write after this is of a process that was killed in the midst of it.
+const LEFT_BEHIND: Duration = Duration::from_secs(60 * 60);
 /// A cache file larger than this is none of ours.
 const LARGEST: u64 = 64 << 20;
 
@@ -79,6 +82,7 @@ impl Shelf {
         make_dir(&self.dir)?;
         // By process: two programs that share a directory do not write into each other's file.
         let fresh = self.dir.join(format!(".{}.{}.new", self.stem, std::process::id()));
+        self.sweep();
         let written = write_whole(&fresh, bytes).and_then(|()| {
             for number in (1..GENERATIONS).rev() {
                 match fs::rename(self.generation(number - 1), self.generation(number)) {
@@ -94,6 +98,22 @@ impl Shelf {
             let _ = fs::remove_file(&fresh);
         }
         written
+    }
+}
+
+impl Shelf {
+    /// Removes what writes that were cut short have left behind. Whatever of that fails is of no matter.
+    fn sweep(&self) {
+        let prefix = format!(".{}.", self.stem);
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".new"));
+            let ours = name.is_some();
+            let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+            if ours && age().is_some_and(|age| age > LEFT_BEHIND) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 
@@ -173,6 +193,21 @@ mod tests {
         shelf.write(&record(1)).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&shelf.generation(0)), mode(&shelf.dir)), (0o600, 0o700));
+    }
+
+    #[test]
+    fn what_a_killed_process_left_behind_is_removed_and_what_is_being_written_is_not() {
+        let dir = TempDir::new();
+        let shelf = Shelf::new(dir.path(), "etcd", "x", None);
+        let left = |pid: u32, age: Duration| {
+            let path = dir.path().join(format!(".{}.{pid}.new", shelf.stem));
+            let file = File::create(&path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - age).unwrap();
+            path
+        };
+        let (old, young) = (left(1, LEFT_BEHIND * 2), left(2, LEFT_BEHIND / 2));
+        shelf.write(&record(1)).unwrap();
+        assert!(!old.exists() && young.exists());
     }
 
     #[test]

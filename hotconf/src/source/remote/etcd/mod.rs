@@ -1,7 +1,7 @@
 //! etcd v3: a prefix whose keys are paths, or one key that is a whole document.
 //!
-//! [`client`] holds the session and is the only file that waits for a network; [`grpc`] makes calls on a
-//! stream of bytes; [`wire`] and [`proto`] encode and decode; [`history`] and [`refusal`] say what answers mean.
+//! `client` holds the session and is the only file that waits for a network; `grpc` makes calls on a
+//! stream of bytes; `wire` and `proto` encode and decode; `history` and `refusal` say what answers mean.
 
 mod client;
 mod grpc;

@@ -1,4 +1,4 @@
-//! A document behind a URL: [`wire`] reads answers, [`client`] asks.
+//! A document behind a URL: `wire` reads answers, `client` asks.
 
 mod client;
 mod wire;

@@ -1,8 +1,9 @@
 //! HTTP/1.1 with one server: requests one after the other, on a connection that is kept.
 //!
 //! Rules: a body is counted while it is read; credentials go to the server that they are for and to no other;
-//! what was asked may be asked a second time, when a kept connection turns out to be closed. Nothing is
-//! compressed: it is not asked for, and refused where it comes all the same.
+//! what was asked may be asked a second time, when a kept connection turns out to be closed, unless
+//! [`Http1::asks_once`] says that it may not. Nothing is compressed: it is not asked for, and refused where it
+//! comes all the same.
 
 use super::date;
 use super::endpoint::Endpoint;
@@ -23,6 +24,8 @@ pub(crate) struct Http1 {
     endpoint: Endpoint,
     transport: Transport,
     cap: Option<usize>,
+    /// A question on a kept connection that closes is not asked again on another.
+    once: bool,
     kept: Vec<Open>,
 }
 
@@ -76,12 +79,18 @@ impl<'a> Header<'a> {
 impl Http1 {
     /// Connects with the first request.
     pub(crate) fn new(endpoint: Endpoint, transport: Transport) -> Self {
-        Self { endpoint, transport, cap: None, kept: Vec::new() }
+        Self { endpoint, transport, cap: None, once: false, kept: Vec::new() }
     }
 
     /// The longest body that is read; without it what the builder allows for a document.
     pub(crate) fn cap(self, bytes: usize) -> Self {
         Self { cap: Some(bytes), ..self }
+    }
+
+    /// Asks each question once: where the kept connection closes before the answer, that is the answer. For
+    /// questions that the server holds, since the one that comes back may have another history.
+    pub(crate) fn asks_once(self) -> Self {
+        Self { once: true, ..self }
     }
 
     /// Opens the connection, where none is kept.
@@ -129,10 +138,13 @@ impl Http1 {
             if open.is_well().await {
                 match open.exchange(&asked).await {
                     Ok(answer) => return Ok(self.keep(open, answer)),
+                    Err(Failure::Unanswered(error)) if self.once => return Err(error),
                     // It was closed while nobody looked.
                     Err(Failure::Unanswered(_)) => {}
                     Err(Failure::Broken(error)) => return Err(error),
                 }
+            } else if self.once {
+                return Err(SourceError::down(format!("{} closed the connection", self.endpoint)));
             }
         }
         let mut open = Open::to(asked.to, &self.transport, cx).await?;

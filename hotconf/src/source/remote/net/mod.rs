@@ -17,12 +17,14 @@ mod tls;
 mod token;
 mod transport;
 
-pub(super) use base64::encode as base64;
+pub(super) use base64::{decode as from_base64, encode as base64};
 pub(super) use date::date;
 pub(super) use dial::dial;
 pub(super) use endpoint::Endpoint;
 pub(super) use explain::explain;
 pub(super) use http1::{Header, Http1, Method, Response};
 pub(super) use stream::Stream;
+pub(super) use tls::handshake;
 pub use token::Token;
+pub(super) use token::elsewhere;
 pub use transport::Transport;

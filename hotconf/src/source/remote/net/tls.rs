@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto, version};
 use zeroize::Zeroizing;
 
 /// Speaks TLS with `endpoint` over `inner`.
-pub(super) async fn handshake(
+pub(crate) async fn handshake(
     inner: Stream,
     endpoint: &Endpoint,
     transport: &Transport,

@@ -146,7 +146,7 @@ fn cut_short<T>() -> Result<T, String> {
 }
 
 /// Runs what may block on a worker; `None` where it panicked.
-pub(super) async fn elsewhere<T: Send + 'static>(
+pub(crate) async fn elsewhere<T: Send + 'static>(
     cx: &Context,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

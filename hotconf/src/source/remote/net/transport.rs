@@ -112,6 +112,15 @@ impl Transport {
         self
     }
 
+    /// For what is no HTTP: the proxies of the environment are not meant for it, one that was given is.
+    #[allow(dead_code)] // stores with a protocol of their own
+    pub(crate) fn past_environment(mut self) -> Self {
+        if let Via::Environment = self.via {
+            self.via = Via::Nothing;
+        }
+        self
+    }
+
     /// The proxy on the way to `endpoint`, as of now.
     pub(super) fn proxy_to(&self, endpoint: &Endpoint) -> Result<Option<Proxy>, SourceError> {
         match &self.via {
