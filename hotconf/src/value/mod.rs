@@ -11,6 +11,7 @@ pub(crate) mod path;
 #[cfg(any(feature = "json", feature = "toml"))]
 mod replace;
 mod said;
+mod same;
 pub(crate) mod ser;
 pub(crate) mod tape;
 pub(crate) mod tree;
