@@ -1,13 +1,13 @@
 //! One load on the calling thread: every source is asked once, nothing is watched, no thread begins.
 
 use super::OneShot;
+use super::clock::Clock;
 use super::first::{first_snapshot, refuse, remark};
 use super::judge;
 use super::launch::Setup;
 use super::named;
 use crate::control::{Answer, Asked, First, first};
 use crate::error::{Error, Problem};
-use crate::grey::Moment;
 use crate::layer::Stack;
 use crate::load::HotConf;
 use crate::observe::{Warning, trace};
@@ -17,7 +17,7 @@ use crate::subscribe::blocking::{self, Wait};
 use crate::sync::{later, lock};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 /// What sources warn of.
 type Remarks = Arc<Mutex<Vec<Problem>>>;
@@ -39,7 +39,7 @@ pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Ve
     for (name, update) in names.into_iter().zip(documents) {
         stack.push(name, update.into_docs());
     }
-    stack.ask_overlays(&Arc::new(setup.here.clone()), Moment::of(SystemTime::now()));
+    stack.ask_overlays(&Arc::new(setup.here.clone()), Clock::default().now());
     let mut contents = named::none();
     let mut rounds = 0..ROUNDS;
     let judged = loop {

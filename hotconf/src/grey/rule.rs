@@ -105,7 +105,10 @@ impl Scope {
             parts.push(format!("rule {} decides", number + 1));
         }
         if !rule.labels.is_empty() {
-            let labels = rule.labels.iter().map(|(name, test)| format!("label `{name}` is {test}"));
+            let labels = rule.labels.iter().map(|(name, _)| match here.get(name) {
+                Some(value) => format!("label `{name}` is {value:?}"),
+                None => format!("there is no label `{name}`"),
+            });
             parts.extend(labels);
         }
         if let Some(share) = rule.share {
