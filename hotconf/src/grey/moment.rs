@@ -8,6 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(crate) struct Moment(pub(super) i64);
 
 impl Moment {
+    /// Before all others.
+    pub(super) const EVER: Self = Self(i64::MIN);
+
     /// Reads `2026-12-01T08:00:00Z`, with a fraction or another offset where there is one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();

@@ -69,7 +69,7 @@ impl<'d> Reader<'d> {
             let word = self.doc.str(key);
             match word {
                 "name" => {
-                    name = self.in_key(word, |reader| reader.text(value)).filter(|name| !name.is_empty())
+                    name = self.in_key(word, |reader| reader.text(value)).filter(|name| !name.is_empty());
                 }
                 "salt" => salt = self.in_key(word, |reader| reader.text(value)).unwrap_or_default(),
                 "off" => off = self.in_key(word, |reader| reader.boolean(value)).unwrap_or_default(),

@@ -70,25 +70,24 @@ impl Scope {
         }
         let Some(rule) = self.rules.iter().find(|rule| rule.takes(here)) else { return Outcome::NEVER };
         let Some(joins) = self.joins(rule.share, here) else { return Outcome::NEVER };
-        let begins = joins.into_iter().chain(self.from).max();
-        match (begins, self.until) {
-            (Some(begins), Some(until)) if begins >= until => Outcome::NEVER,
-            (_, Some(until)) if now >= until => Outcome::NEVER,
-            (Some(begins), _) if now < begins => Outcome { holds: false, flips: Some(begins) },
-            _ => Outcome { holds: true, flips: self.until },
+        let begins = self.from.map_or(joins, |from| from.max(joins));
+        match self.until {
+            Some(until) if now >= until || begins >= until => Outcome::NEVER,
+            _ if now < begins => Outcome { holds: false, flips: Some(begins) },
+            until => Outcome { holds: true, flips: until },
         }
     }
 
-    /// Whether the instance is ever in the share, and from when on, where that is not for ever.
-    fn joins(&self, share: Option<Share>, here: &Instance) -> Option<Option<Moment>> {
-        let Some(Share { weight, ramp }) = share else { return Some(None) };
+    /// From when on the instance is in the share; none where it never is.
+    fn joins(&self, share: Option<Share>, here: &Instance) -> Option<Moment> {
+        let Some(Share { weight, ramp }) = share else { return Some(Moment::EVER) };
         // All of them are all, whether or not they have an identity, but not before their time.
         let place = match here.id() {
             Some(id) => bucket(&self.salt, &self.name, id),
             None if weight == BUCKETS => BUCKETS - 1,
             None => return None,
         };
-        (place < weight).then(|| ramp.map(|ramp| ramp.reaches(place, weight)))
+        (place < weight).then(|| ramp.map_or(Moment::EVER, |ramp| ramp.reaches(place, weight)))
     }
 
     /// Why it holds or does not, as a sentence: `rule 2 decides: bucket 4711 is within 10 % of 100 000`.
