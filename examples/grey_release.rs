@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for n in 0..20 {
         let zone = if n % 4 == 3 { "us-1" } else { "eu-1" };
         let here = Instance::of(format!("pod-{n}")).label("zone", zone);
-        let (source, handle) = Inline::channel("shop.toml", Format::Toml, &document(0));
+        let (source, handle) = Inline::channel("shop.toml", Format::Toml, document(0));
         fleet.push((Hot::<Shop>::builder().source(source).instance(here).blocking_start()?, handle));
     }
     // Who is in stays in while the share grows; those of another zone never are. The way back is the same way.
