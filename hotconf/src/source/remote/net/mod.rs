@@ -5,6 +5,7 @@
 
 mod addresses;
 mod base64;
+mod begun;
 mod connect;
 mod credential;
 mod date;
@@ -21,6 +22,7 @@ mod transport;
 
 pub(super) use addresses::Addresses;
 pub(super) use base64::encode as base64;
+pub(super) use begun::Begun;
 pub(super) use credential::Credential;
 pub(super) use date::date;
 pub(super) use dial::dial;
