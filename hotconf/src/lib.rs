@@ -89,6 +89,7 @@
 //! | `sealed` | no | caches that are sealed with a key | `chacha20poly1305` and its crates | – |
 //! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
+//! | `sse` | no | [`Sse`]: a document that a server pushes as server-sent events | those of `http` | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

@@ -28,6 +28,8 @@ mod tests;
 pub mod etcd;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "sse")]
+pub mod sse;
 
 /// The stores as sources, by the names that they have at the root of the crate.
 pub(crate) mod sources {
@@ -35,6 +37,8 @@ pub(crate) mod sources {
     pub use super::etcd::Etcd;
     #[cfg(feature = "http")]
     pub use super::http::Http;
+    #[cfg(feature = "sse")]
+    pub use super::sse::Sse;
 }
 
 pub use backoff::Backoff;
