@@ -90,6 +90,7 @@
 //! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
 //! | `sse` | no | [`Sse`]: a document that a server pushes as server-sent events | those of `http` | – |
+//! | `websocket` | no | [`WebSocket`]: a document that a server pushes over a WebSocket | those of `http` | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

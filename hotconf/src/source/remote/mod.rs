@@ -30,6 +30,8 @@ pub mod etcd;
 pub mod http;
 #[cfg(feature = "sse")]
 pub mod sse;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 /// The stores as sources, by the names that they have at the root of the crate.
 pub(crate) mod sources {
@@ -39,6 +41,8 @@ pub(crate) mod sources {
     pub use super::http::Http;
     #[cfg(feature = "sse")]
     pub use super::sse::Sse;
+    #[cfg(feature = "websocket")]
+    pub use super::websocket::WebSocket;
 }
 
 pub use backoff::Backoff;
