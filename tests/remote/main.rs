@@ -9,9 +9,13 @@ mod http;
 mod lines;
 mod living;
 mod proxy;
+mod pushed;
 mod resuming;
 mod rig;
+mod scripted;
 mod servers;
+mod sse;
 mod stub;
+mod websocket;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));
