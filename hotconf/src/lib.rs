@@ -97,6 +97,8 @@
 //! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
 //! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
 //! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; turns `json` on | – |
+//! | `sse` | no | [`Sse`]: a document that a server pushes as server-sent events | those of `http` | – |
+//! | `websocket` | no | [`WebSocket`]: a document that a server pushes over a WebSocket | those of `http` | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing

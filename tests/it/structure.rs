@@ -37,7 +37,7 @@ const ONE_PLACE: &[(&str, &str)] = &[
     ("bytes", "source/remote/etcd.rs"),
     ("h2", "source/remote/etcd.rs"),
     ("hyper", "source/remote/net.rs"),
-    ("ring", "source/remote/nats/credentials.rs"),
+    ("ring", "source/remote/net/crypto.rs"),
     ("rustls_native_certs", "source/remote/net.rs"),
     ("rustls_pki_types", "source/remote/net.rs"),
     ("socket2", "source/remote/net.rs"),

@@ -326,7 +326,7 @@ fn lied_to(rig: &impl Rig, plan: Plan, n: &mut u64) {
     *n += 1;
 }
 
-pub(crate) fn many_configurations_share_one_connection(rig: &impl Rig) {
+pub(crate) fn many_configurations_share_one_connection<R: Rig>(rig: &R) {
     let proxy = Proxy::before(rig.address());
     number(rig, 1);
     let start = || {
@@ -342,7 +342,11 @@ pub(crate) fn many_configurations_share_one_connection(rig: &impl Rig) {
     let all = |configs: &[Hot<App>], n| configs.iter().all(|config| config.load().a == n);
     number(rig, 2);
     until("all hear of it", || all(&configs, 2));
-    assert_eq!((proxy.accepted(), proxy.open()), (1, 1));
+    let one = || {
+        until("there is one connection", || proxy.open() == 1);
+        assert!(R::LISTS_APART || proxy.accepted() == 1, "{} connections", proxy.accepted());
+    };
+    one();
     // Whoever goes, the others are served; the first to come goes first.
     for n in 3..=100 {
         drop(configs.remove(0));
@@ -351,7 +355,8 @@ pub(crate) fn many_configurations_share_one_connection(rig: &impl Rig) {
             until("those that are left hear of it", || all(&configs, n));
         }
     }
-    assert_eq!((proxy.accepted(), configs.len()), (1, 2));
+    one();
+    assert_eq!(configs.len(), 2);
     for config in configs {
         config.blocking_shutdown(crate::rig::PATIENCE).expect("nothing hangs");
     }

@@ -19,7 +19,8 @@ use tokio::sync::watch;
 crate::conformance::suite!(asked_again_and_again, Some(crate::http::Server::start(false)));
 crate::conformance::suite!(held_until_there_is_news, Some(crate::http::Server::start(true)));
 
-type Document = BTreeMap<String, String>;
+/// Keys with their values.
+pub(crate) type Document = BTreeMap<String, String>;
 
 /// A document at an address.
 pub(crate) struct Server {
@@ -88,14 +89,15 @@ async fn talk(
     }
 }
 
-fn tag(document: &Document) -> String {
+/// Differs where the document does.
+pub(crate) fn tag(document: &Document) -> String {
     let mut hasher = DefaultHasher::new();
     document.hash(&mut hasher);
     format!("\"{:x}\"", hasher.finish())
 }
 
-/// Numbers are written as such.
-fn body(document: &Document) -> String {
+/// The document as JSON; numbers are written as such.
+pub(crate) fn body(document: &Document) -> String {
     let value =
         |text: &String| text.parse::<u64>().map_or_else(|_| text.clone().into(), serde_json::Value::from);
     let table: serde_json::Map<_, _> =

@@ -13,12 +13,16 @@ mod living;
 mod nacos;
 mod nats;
 mod proxy;
+mod pushed;
 mod redis;
 mod resuming;
 mod rig;
+mod scripted;
 mod servers;
+mod sse;
 mod stub;
 mod vault;
+mod websocket;
 mod zookeeper;
 
 conformance::suite!(over_lines, Some(crate::lines::Server::start()));

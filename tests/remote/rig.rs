@@ -16,6 +16,9 @@ pub(crate) trait Rig {
     /// By how many bytes the places of cuts are apart: 1 tries every place.
     const STEP: u64 = 1;
 
+    /// Whether everything is listed anew on a connection that takes the place of the one before.
+    const LISTS_APART: bool = false;
+
     /// Where clients reach it.
     fn address(&self) -> SocketAddr;
 

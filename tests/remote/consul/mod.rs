@@ -264,9 +264,11 @@ fn keys_that_a_policy_hides_are_not_deleted() {
     for hidden in [r#"key_prefix "shop/" { policy = "read" } key "shop/text" { policy = "deny" }"#, ""] {
         watched.forget();
         policy(&server, "shrinks", hidden);
-        let status = watched.until_it_is(SourceState::Stale);
-        let error = status.error.map(|error| error.to_string()).unwrap_or_default();
-        assert!(error.contains("is left out of what is listed: the token may not read"), "{error}");
+        watched.until_it_is(SourceState::Stale);
+        let says = |error: hotconf::Error| {
+            error.to_string().contains("is left out of what is listed: the token may not read")
+        };
+        until("it says why", || watched.remote().error.is_some_and(says));
         // Longer than it takes to be sure that keys are gone.
         std::thread::sleep(Duration::from_millis(1800));
         let app = watched.config.snapshot();

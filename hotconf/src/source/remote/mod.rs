@@ -39,8 +39,12 @@ pub mod nacos;
 pub mod nats;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "sse")]
+pub mod sse;
 #[cfg(feature = "vault")]
 pub mod vault;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 #[cfg(feature = "zookeeper")]
 pub mod zookeeper;
 
@@ -58,8 +62,12 @@ pub(crate) mod sources {
     pub use super::nats::Nats;
     #[cfg(feature = "redis")]
     pub use super::redis::Redis;
+    #[cfg(feature = "sse")]
+    pub use super::sse::Sse;
     #[cfg(feature = "vault")]
     pub use super::vault::Vault;
+    #[cfg(feature = "websocket")]
+    pub use super::websocket::WebSocket;
     #[cfg(feature = "zookeeper")]
     pub use super::zookeeper::ZooKeeper;
 }

@@ -3,14 +3,13 @@
 use super::super::backoff::part;
 use super::super::net::{Endpoint, Header, Http1, Method, Response};
 use super::super::store::{Entry, Map, Session, Step};
+use super::Settings;
 use super::wire::{self, Head, Told, Validator};
-use super::{Credential, Settings};
 use crate::race::{Either, race};
 use crate::source::{Context, Cursor, SourceError, SourceErrorKind};
 use crate::sync::later;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
 
 /// What an answer may take beyond the time that it is waited for anyway.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -143,7 +142,7 @@ impl HttpSession {
     ) -> Result<Response, SourceError> {
         let mut credentials = Vec::with_capacity(self.settings.credentials.len());
         for credential in &self.settings.credentials {
-            credentials.push((credential.header(), credential.read(cx).await?));
+            credentials.push((credential.name(), credential.read(cx).await?));
         }
         let mut headers: Vec<_> =
             credentials.iter().map(|(name, value)| Header::secret(name, value)).collect();
@@ -174,14 +173,6 @@ impl Session for HttpSession {
         let wait = self.hold().unwrap_or(self.settings.every);
         // A beat comes a tenth late at most; a server that holds a question may take its time too.
         wait.saturating_add(wait / 8).saturating_add(ANSWER)
-    }
-}
-
-impl Credential {
-    /// The value of its header, as of now.
-    async fn read(&self, cx: &Context) -> Result<Zeroizing<String>, SourceError> {
-        let token = self.token().read(cx).await?;
-        Ok(self.value(&token))
     }
 }
 

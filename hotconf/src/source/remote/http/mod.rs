@@ -4,15 +4,13 @@ mod client;
 mod wire;
 
 use super::follow::Remote;
-use super::net::{Endpoint, Token, Transport, base64};
+use super::net::{Addresses, Credential, Endpoint, Token, Transport};
 use super::store::{Entry, Identity, Store};
 use crate::format::Format;
 use crate::source::{Context, SourceError};
 use client::HttpSession;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// A document behind an `http` or `https` address, asked for again and again.
 ///
@@ -50,11 +48,8 @@ pub type Http = Remote<HttpStore>;
 
 /// The store behind [`Http`].
 pub struct HttpStore {
-    /// The address and those of its replicas, or what is wrong with one.
-    addresses: Result<Vec<Endpoint>, SourceError>,
+    addresses: Addresses,
     settings: Arc<Settings>,
-    /// Which address is next; a number beyond them until it is drawn.
-    turn: AtomicUsize,
 }
 
 /// How it is asked.
@@ -64,14 +59,6 @@ struct Settings {
     credentials: Vec<Credential>,
     every: Duration,
     hold: Option<Duration>,
-}
-
-/// What goes into a header of each request.
-#[derive(Clone)]
-enum Credential {
-    Bearer(Token),
-    Basic(Box<str>, Token),
-    Header(Box<str>, Token),
 }
 
 /// A document behind an address.
@@ -84,18 +71,14 @@ impl Remote<HttpStore> {
             every: Duration::from_secs(30),
             hold: None,
         };
-        let addresses = Endpoint::parse(url).map(|endpoint| vec![endpoint]);
-        Self::of(HttpStore { addresses, settings: Arc::new(settings), turn: AtomicUsize::new(usize::MAX) })
+        let addresses = Addresses::new(Endpoint::parse(url));
+        Self::of(HttpStore { addresses, settings: Arc::new(settings) })
     }
 
     /// Another address of the same document: one of them is asked, and after a failure the next.
     pub fn replica(self, url: &str) -> Self {
         let replica = Endpoint::parse(url);
-        self.change(|store| match (&mut store.addresses, replica) {
-            (Ok(addresses), Ok(replica)) => addresses.push(replica),
-            (Ok(_), Err(error)) => store.addresses = Err(error),
-            (Err(_), _) => {}
-        })
+        self.change(|store| store.addresses.add(replica))
     }
 
     /// How often the server is asked, give or take a tenth; 10 ms at least. Default 30 s.
@@ -118,13 +101,13 @@ impl Remote<HttpStore> {
 
     /// Sends `Authorization: Basic` with this name and password.
     pub fn basic(self, user: &str, password: impl Into<Token>) -> Self {
-        let password = password.into();
-        self.set(|settings| settings.credentials.push(Credential::Basic(user.into(), password)))
+        let basic = Credential::basic(user, password);
+        self.set(|settings| settings.credentials.push(basic))
     }
 
     /// Sends this header; its value is treated as a secret.
     pub fn header(self, name: &str, value: impl Into<Token>) -> Self {
-        let header = Credential::Header(name.to_ascii_lowercase().into(), value.into());
+        let header = Credential::header(name, value);
         self.set(|settings| settings.credentials.push(header))
     }
 
@@ -138,21 +121,6 @@ impl Remote<HttpStore> {
     }
 }
 
-impl HttpStore {
-    /// The address whose turn it is: one drawn at first, so that many programs spread over all, and after each
-    /// failure the next.
-    fn choose<'a>(&self, addresses: &'a [Endpoint], attempt: u32, random: u64) -> &'a Endpoint {
-        let count = addresses.len();
-        let turn = match self.turn.load(Ordering::Relaxed) {
-            usize::MAX => usize::try_from(random % count as u64).unwrap_or_default(),
-            turn if attempt > 0 => (turn + 1) % count,
-            turn => turn % count,
-        };
-        self.turn.store(turn, Ordering::Relaxed);
-        &addresses[turn]
-    }
-}
-
 impl Store for HttpStore {
     type Session = HttpSession;
 
@@ -160,11 +128,7 @@ impl Store for HttpStore {
     const CONFIRM_SHRINK: bool = true;
 
     fn describe(&self) -> String {
-        match self.addresses.as_deref() {
-            Ok([only]) => only.to_string(),
-            Ok([first, others @ ..]) => format!("{first} (or {} more)", others.len()),
-            Ok([]) | Err(_) => "http (its address cannot be read)".to_owned(),
-        }
+        self.addresses.describe("http")
     }
 
     fn locate(&self, key: &str, _: &Entry) -> String {
@@ -177,85 +141,21 @@ impl Store for HttpStore {
     }
 
     fn identity(&self) -> Identity {
-        let Ok(addresses) = &self.addresses else { return Identity::unique() };
+        let Some(identity) = self.addresses.identity() else { return Identity::unique() };
         let settings = &self.settings;
-        let identity = Identity::of(addresses.iter().map(Endpoint::whole));
-        let credentials = settings.credentials.iter();
-        let identity = credentials.fold(identity, |identity, credential| identity.and(credential.identify()));
+        let identity = Credential::identify(&settings.credentials, identity);
         settings.transport.identify(identity).and(format!("{:?} {:?}", settings.every, settings.hold))
     }
 
     async fn connect(&self, cx: &Context, attempt: u32) -> Result<HttpSession, SourceError> {
-        let addresses = self.addresses.as_ref().map_err(Clone::clone)?;
-        let endpoint = self.choose(addresses, attempt, cx.random());
+        let endpoint = self.addresses.choose(attempt, cx.random())?;
         HttpSession::open(endpoint, &self.settings, cx).await
-    }
-}
-
-impl Credential {
-    fn token(&self) -> &Token {
-        let (Self::Bearer(token) | Self::Basic(_, token) | Self::Header(_, token)) = self;
-        token
-    }
-
-    fn header(&self) -> &str {
-        match self {
-            Self::Bearer(_) | Self::Basic(..) => "authorization",
-            Self::Header(name, _) => name,
-        }
-    }
-
-    /// What stands in the header.
-    fn value(&self, token: &str) -> Zeroizing<String> {
-        Zeroizing::new(match self {
-            Self::Bearer(_) => format!("Bearer {token}"),
-            Self::Basic(user, _) => {
-                let pair = Zeroizing::new(format!("{user}:{token}"));
-                format!("Basic {}", *base64(pair.as_bytes()))
-            }
-            Self::Header(..) => token.to_owned(),
-        })
-    }
-
-    fn identify(&self) -> String {
-        let kind = match self {
-            Self::Bearer(_) => "bearer",
-            Self::Basic(user, _) => user,
-            Self::Header(name, _) => name,
-        };
-        format!("{} {kind} {}", self.header(), self.token().identify())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn store(urls: &[&str]) -> HttpStore {
-        let addresses = urls.iter().map(|url| Endpoint::parse(url)).collect();
-        let settings = Settings {
-            transport: Transport::new(),
-            credentials: Vec::new(),
-            every: Duration::from_secs(30),
-            hold: None,
-        };
-        HttpStore { addresses, settings: Arc::new(settings), turn: AtomicUsize::new(usize::MAX) }
-    }
-
-    #[test]
-    fn an_address_is_drawn_at_first_and_after_each_failure_the_next_is_asked() {
-        let store = store(&["http://a", "http://b", "http://c"]);
-        let addresses = store.addresses.clone().unwrap();
-        let chosen = |attempt| store.choose(&addresses, attempt, 4).host().to_owned();
-        assert_eq!([chosen(0), chosen(0), chosen(1), chosen(2), chosen(0)], ["b", "b", "c", "a", "a"]);
-    }
-
-    #[test]
-    fn a_password_stands_in_its_header_and_nowhere_else() {
-        let basic = Credential::Basic("Aladdin".into(), Token::value("open sesame"));
-        assert_eq!(basic.value("open sesame").as_str(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        assert!(!basic.identify().contains("sesame"));
-    }
 
     #[test]
     fn what_differs_in_anything_is_another_store() {

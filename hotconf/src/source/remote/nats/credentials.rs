@@ -1,11 +1,11 @@
 //! Who we are by a key: a file of credentials, and the signature that shows that the key is ours.
 //!
-//! Pure, and the only file that names `ring`. What is wrong with a file is told without a letter of it.
+//! Pure. What is wrong with a file is told without a letter of it.
 //! (nats-io/nkeys: base 32 of a kind, 32 bytes and a checksum; ADR-14 for the file.)
 
 use super::api::Claims;
 use crate::source::remote::net::base64;
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use crate::source::remote::net::crypto::Ed25519;
 use zeroize::Zeroizing;
 
 /// The kind of a seed, and that of a user, as the first five bits of each byte.
@@ -26,15 +26,15 @@ pub(super) fn claims(file: &[u8], nonce: &str) -> Result<Claims, &'static str> {
     if kind & 0xf8 != SEED || (kind & 7) << 5 | (user & 0xf8) >> 3 != USER {
         return Err("has a seed that is not of a user");
     }
-    let pair = Ed25519KeyPair::from_seed_unchecked(key).map_err(|_| "has a seed of another length")?;
+    let pair = Ed25519::of_seed(key).ok_or("has a seed of another length")?;
     if nonce.is_empty() {
         return Err("cannot be used: the server asks nobody to sign; does it know users by keys?");
     }
-    let signature = base64(pair.sign(nonce.as_bytes()).as_ref());
+    let signature = base64(&pair.sign(nonce.as_bytes()));
     let signature = signature.trim_end_matches('=').replace('+', "-").replace('/', "_");
     let whoever = match block(file, "USER JWT") {
         Some(jwt) => ("jwt", Zeroizing::new(jwt.to_owned())),
-        None => ("nkey", Zeroizing::new(encode(USER, pair.public_key().as_ref()))),
+        None => ("nkey", Zeroizing::new(encode(USER, pair.public()))),
     };
     Ok(vec![whoever, ("sig", Zeroizing::new(signature))])
 }

@@ -5,6 +5,7 @@
 //! [`Http1::asks_once`] says that it may not. Nothing is compressed: it is not asked for, and refused where it
 //! comes all the same.
 
+use super::begun::Begun;
 use super::date;
 use super::endpoint::Endpoint;
 use super::explain::explain;
@@ -126,9 +127,42 @@ impl Http1 {
             let Some(location) = answer.redirect() else { return answer.uncompressed() };
             to = next(&to, &name, location, answer.status, method)?;
         }
-        Err(SourceError::invalid(format!(
-            "sends us on more than {REDIRECTS} times, last to {to}: give the address of the place itself"
-        )))
+        Err(too_far(&to))
+    }
+
+    /// Asks for the place itself on a connection of its own, and reads the head of the answer alone. Redirects are
+    /// followed. With `taken_over` the connection is one that may be [taken over](Begun::take_over).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it closes the connection.
+    pub(crate) async fn begin(
+        &self,
+        headers: &[Header<'_>],
+        taken_over: bool,
+        cx: &Context,
+    ) -> Result<Begun, SourceError> {
+        let public: Vec<Header<'_>> = headers.iter().copied().filter(|header| !header.secret).collect();
+        let (mut to, method, cap) = (self.endpoint.clone(), Method::Get, 0);
+        for _ in 0..=REDIRECTS {
+            let headers = if to.is_same_origin(&self.endpoint) { headers } else { &public };
+            let name = if to == self.endpoint { "it".to_owned() } else { to.to_string() };
+            let open = if taken_over {
+                Open::to_take_over(&to, &self.transport, cx).await?
+            } else {
+                Open::to(&to, &self.transport, cx).await?
+            };
+            let begun = open.begin(&Asked { method, to: &to, name: &name, headers, body: b"", cap }).await?;
+            let head = begun.head();
+            let Some(location) = head.redirect() else {
+                return match head.encoding() {
+                    Some(encoding) if head.status == 200 => Err(head.packed(encoding)),
+                    _ => Ok(begun),
+                };
+            };
+            to = next(&to, &name, location, head.status, method)?;
+        }
+        Err(too_far(&to))
     }
 
     async fn once(&mut self, asked: Asked<'_>, cx: &Context) -> Result<Response, SourceError> {
@@ -161,6 +195,12 @@ impl Http1 {
         }
         answer
     }
+}
+
+fn too_far(to: &Endpoint) -> SourceError {
+    SourceError::invalid(format!(
+        "sends us on more than {REDIRECTS} times, last to {to}: give the address of the place itself"
+    ))
 }
 
 /// Where a redirect leads.
@@ -220,18 +260,24 @@ impl Response {
 
     /// An answer that nobody has to unpack, whatever it would grow to.
     fn uncompressed(self) -> Result<Self, SourceError> {
-        let encoding = self.headers.get("content-encoding").map(|value| value.to_str().unwrap_or("?"));
-        match encoding.map(str::trim) {
-            None | Some("" | "identity") => Ok(self),
-            Some(_) if self.body.is_empty() => Ok(self),
-            Some(encoding) => {
-                let encoding: String = encoding.chars().take(32).collect();
-                let from = &self.from;
-                Err(SourceError::invalid(format!(
-                    "{from} sent a body in the encoding `{encoding}`, which was not asked for: turn compression off"
-                )))
-            }
+        match self.encoding() {
+            Some(encoding) if !self.body.is_empty() => Err(self.packed(encoding)),
+            _ => Ok(self),
         }
+    }
+
+    /// How its body is packed, if it is.
+    fn encoding(&self) -> Option<&str> {
+        let encoding = self.headers.get("content-encoding")?.to_str().unwrap_or("?").trim();
+        (!matches!(encoding, "" | "identity")).then_some(encoding)
+    }
+
+    fn packed(&self, encoding: &str) -> SourceError {
+        let encoding: String = encoding.chars().take(32).collect();
+        let from = &self.from;
+        SourceError::invalid(format!(
+            "{from} sent a body in the encoding `{encoding}`, which was not asked for: turn compression off"
+        ))
     }
 }
 

@@ -3,8 +3,13 @@
 //! The only folder that names `hyper`, `rustls` and `socket2`. Nothing here spawns or decides when to try
 //! again: what has to run beside a request is polled with it, and the resuming core owns every deadline.
 
+mod addresses;
 mod base64;
+mod begun;
 mod connect;
+mod credential;
+#[cfg(any(feature = "nats", feature = "websocket"))]
+pub(super) mod crypto;
 mod date;
 mod dial;
 mod endpoint;
@@ -17,7 +22,10 @@ mod tls;
 mod token;
 mod transport;
 
+pub(super) use addresses::Addresses;
 pub(super) use base64::{decode as from_base64, encode as base64};
+pub(super) use begun::Begun;
+pub(super) use credential::Credential;
 pub(super) use date::date;
 pub(super) use dial::dial;
 pub(super) use endpoint::Endpoint;

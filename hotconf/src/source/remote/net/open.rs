@@ -1,5 +1,6 @@
 //! One open HTTP/1.1 connection: what hyper calls a connection is polled together with the request on it.
 
+use super::begun::Begun;
 use super::dial::{dial, dial_proxy};
 use super::endpoint::Endpoint;
 use super::http1::{Asked, Method, Response, failed};
@@ -37,6 +38,10 @@ struct Driven {
     open: Option<Pin<Box<Connection<Io, Payload>>>>,
     /// Why it ended.
     error: Option<hyper::Error>,
+    /// Where it is to be taken over: itself, once it has ended well.
+    over: Option<Pin<Box<Connection<Io, Payload>>>>,
+    /// It is to be taken over.
+    kept: bool,
 }
 
 /// Why there is no answer.
@@ -45,6 +50,13 @@ pub(super) enum Failure {
     Unanswered(SourceError),
     /// An answer began.
     Broken(SourceError),
+}
+
+impl Failure {
+    fn into_error(self) -> SourceError {
+        let (Self::Unanswered(error) | Self::Broken(error)) = self;
+        error
+    }
 }
 
 impl Open {
@@ -56,6 +68,27 @@ impl Open {
     ) -> Result<Self, SourceError> {
         // Proxies mostly refuse a tunnel to a port that is not one of TLS.
         let proxy = if endpoint.is_tls() { None } else { transport.proxy_to(endpoint)? };
+        Self::through(proxy, endpoint, transport, cx).await
+    }
+
+    /// Connects to the server of `endpoint`, for a protocol other than HTTP once the server agrees: past a proxy
+    /// only a tunnel leads.
+    pub(super) async fn to_take_over(
+        endpoint: &Endpoint,
+        transport: &Transport,
+        cx: &Context,
+    ) -> Result<Self, SourceError> {
+        let mut open = Self::through(None, endpoint, transport, cx).await?;
+        open.connection.kept = true;
+        Ok(open)
+    }
+
+    async fn through(
+        proxy: Option<Proxy>,
+        endpoint: &Endpoint,
+        transport: &Transport,
+        cx: &Context,
+    ) -> Result<Self, SourceError> {
         let stream = match &proxy {
             Some(proxy) => dial_proxy(proxy, transport, cx).await?,
             None => dial(endpoint, transport, &[b"http/1.1"], cx).await?,
@@ -66,7 +99,7 @@ impl Open {
             origin: endpoint.clone(),
             proxy,
             sender,
-            connection: Driven { open: Some(Box::pin(connection)), error: None },
+            connection: Driven { open: Some(Box::pin(connection)), error: None, over: None, kept: false },
         })
     }
 
@@ -88,11 +121,8 @@ impl Open {
 
     /// Asks, and reads the whole answer.
     pub(super) async fn exchange(&mut self, asked: &Asked<'_>) -> Result<Response, Failure> {
-        let request = self.request(asked).map_err(Failure::Broken)?;
-        let (connection, sender) = (&mut self.connection, &mut self.sender);
-        let answered = connection.beside(sender.send_request(request)).await;
-        let answer = answered.map_err(|error| Failure::Unanswered(failed(asked.name, &error)))?;
-        let (head, mut body) = answer.into_parts();
+        let (mut head, mut body) = self.ask(asked).await?;
+        let connection = &mut self.connection;
         let read = connection.beside(whole(&mut body, asked)).await;
         drop(body);
         let body = read.map_err(Failure::Broken)?;
@@ -106,7 +136,43 @@ impl Open {
             );
             return Err(Failure::Broken(SourceError::invalid(message)));
         }
-        Ok(Response { status: head.status.as_u16(), headers: head.headers, body, from: asked.name.into() })
+        head.body = body;
+        Ok(head)
+    }
+
+    /// Asks, and reads the head of the answer alone.
+    pub(super) async fn begin(mut self, asked: &Asked<'_>) -> Result<Begun, SourceError> {
+        let (head, body) = self.ask(asked).await.map_err(Failure::into_error)?;
+        Ok(Begun { head, body, open: self })
+    }
+
+    /// Waits for something on this connection.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        self.connection.beside(work).await
+    }
+
+    /// What is beneath it, and what was read beyond the head of the answer that gave it away; `None`: it has ended.
+    pub(super) async fn take_over(mut self) -> Option<(Stream, Vec<u8>)> {
+        // No question comes any more.
+        drop(self.sender);
+        let connection = &mut self.connection;
+        poll_fn(|task| {
+            connection.advance(task);
+            if connection.open.is_some() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        let parts = Pin::into_inner(self.connection.over?).into_parts();
+        Some((parts.io.0, parts.read_buf.into()))
+    }
+
+    async fn ask(&mut self, asked: &Asked<'_>) -> Result<(Response, Incoming), Failure> {
+        let request = self.request(asked).map_err(Failure::Broken)?;
+        let (connection, sender) = (&mut self.connection, &mut self.sender);
+        let answered = connection.beside(sender.send_request(request)).await;
+        let answer = answered.map_err(|error| Failure::Unanswered(failed(asked.name, &error)))?;
+        let (head, body) = answer.into_parts();
+        let (status, headers) = (head.status.as_u16(), head.headers);
+        Ok((Response { status, headers, body: Vec::new(), from: asked.name.into() }, body))
     }
 
     fn request(&self, asked: &Asked<'_>) -> Result<Request<Payload>, SourceError> {
@@ -188,7 +254,9 @@ impl Driven {
     fn advance(&mut self, task: &mut Task<'_>) -> bool {
         let Some(open) = &mut self.open else { return false };
         let Poll::Ready(ended) = open.as_mut().poll(task) else { return false };
-        (self.open, self.error) = (None, ended.err());
+        let open = self.open.take();
+        self.error = ended.err();
+        self.over = open.filter(|_| self.kept && self.error.is_none());
         true
     }
 }
