@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 /// The way to the server: one question at a time.
 pub(super) enum Line {
-    Free(Http1),
+    Free(Box<Http1>),
     /// A question is under way. Whoever asked may be gone: it is then answered before the next, so that the connection
     /// outlasts a future that was dropped.
-    Busy(BoxFuture<'static, (Http1, Result<Response, SourceError>)>),
+    Busy(BoxFuture<'static, (Box<Http1>, Result<Response, SourceError>)>),
 }
 
 /// A question, with all that it needs.
@@ -45,7 +45,7 @@ impl Line {
 }
 
 impl Question {
-    async fn put(self, mut http: Http1, cx: Context) -> (Http1, Result<Response, SourceError>) {
+    async fn put(self, mut http: Box<Http1>, cx: Context) -> (Box<Http1>, Result<Response, SourceError>) {
         // Agents may ask for the first, which no page in a browser can send.
         let mut headers = vec![Header::new("x-vault-request", "true")];
         if let Some(namespace) = &self.namespace {
