@@ -16,6 +16,7 @@ mod stream;
 mod tls;
 mod token;
 mod transport;
+mod words;
 
 pub(super) use base64::{decode as from_base64, encode as base64};
 pub(super) use date::date;
@@ -28,3 +29,4 @@ pub(super) use tls::handshake;
 pub use token::Token;
 pub(super) use token::elsewhere;
 pub use transport::Transport;
+pub(super) use words::words;

@@ -13,7 +13,7 @@
 mod reading;
 
 use super::line::Line;
-use super::refusal::{is_unknown, judge};
+use super::refusal::{is_unknown, judge, judge_without};
 use super::wire::{Reply, command, literally};
 use super::{Address, Scope, Settings};
 use crate::race::{Either, race};
@@ -165,7 +165,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
                     match self.ask(words).await? {
                         // Nobody asks who we are: a password that is not needed is no mistake.
                         Reply::Error(said) if !said.contains("no password is set") => {
-                            return Err(judge(&said));
+                            return Err(judge_without(&said, password));
                         }
                         _ => {}
                     }
@@ -173,7 +173,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
                 self.pulse().await?;
                 return Ok(false);
             }
-            Reply::Error(said) => return Err(judge(&said)),
+            Reply::Error(said) => {
+                let password = user.as_ref().map_or("", |(_, password)| &***password);
+                return Err(judge_without(&said, password));
+            }
             _ => return Err(self.lied()),
         };
         let is = |key: &[u8], value: &[u8]| {
