@@ -274,6 +274,21 @@ fn a_client_certificate_is_shown_and_its_lack_is_told_with_the_remedy() {
 }
 
 #[test]
+fn a_client_certificate_is_not_shown_to_another_server() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let asks = || authority.server_of(named(&["127.0.0.1"]), rustls::DEFAULT_VERSIONS, Some(&clients));
+    let (server, other) = (Server::tls("", asks()), Server::tls("n = 2", asks()));
+    let location = format!("location: {}\r\n", other.url("/app.toml"));
+    server.script(move |_| Some(reply(302, &location, "")));
+    let (certificate, key) = clients.sign(named(&["shop"]));
+    let transport = Transport::new().ca_pem(authority.pem());
+    let transport = transport.client_cert_pem(certificate.pem(), key.serialize_pem());
+    let said = why_no_start(quick(&server.url("/app.toml")).transport(transport));
+    assert!(said.contains(&other.address().to_string()) && said.contains("CertificateRequired"), "{said}");
+    assert!(other.log().is_empty() && !server.log().is_empty());
+}
+
+#[test]
 fn certificates_that_are_rotated_on_both_sides_are_seen_without_a_restart() {
     let (old, new, dir) = (Authority::new(), Authority::new(), Dir::new());
     let ca = dir.file("ca.pem", &old.pem());
