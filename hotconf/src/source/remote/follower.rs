@@ -318,6 +318,7 @@ impl<S: Store> Follower<S> {
             *standing = Some(Standing {
                 link,
                 since: since.unwrap_or_else(|| cx.now()),
+                polled: news.polled && link == Linked::Live,
                 cached,
                 life: self.feed.life().clone(),
                 holds: self.offered.is_some(),

@@ -484,6 +484,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Session for Live<T> {
         Ok(self.listing(all))
     }
 
+    /// Whether events come cannot always be seen: then it does not count as told.
+    fn polls(&self) -> bool {
+        !self.is_told()
+    }
+
     fn quiet(&self) -> Duration {
         QUIET
     }
@@ -492,6 +497,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Session for Live<T> {
 impl Session for RedisSession {
     async fn next(&mut self, cx: &Context, after: Option<&Cursor>) -> Result<Step, SourceError> {
         self.0.next(cx, after).await
+    }
+
+    fn polls(&self) -> bool {
+        self.0.polls()
     }
 
     fn quiet(&self) -> Duration {

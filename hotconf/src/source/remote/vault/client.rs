@@ -411,6 +411,10 @@ impl Session for VaultSession {
         }
     }
 
+    fn polls(&self) -> bool {
+        true
+    }
+
     fn quiet(&self) -> Duration {
         // A beat comes a tenth late at most; then up to three questions follow each other.
         let every = self.settings.every;
