@@ -59,7 +59,7 @@
 //! above its own, and a test holds it.
 //!
 //! ```text
-//! error origin secret sync units      words that all share; they may know each other
+//! error named origin secret sync units  words that all share; they may know each other
 //! value
 //! format schema
 //! source layer diff
@@ -89,12 +89,12 @@
 //! | `sealed` | no | caches that are sealed with a key | `chacha20poly1305` and its crates | – |
 //! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
-//! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
-//! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; it brings `json` | – |
-//! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
-//! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; the feature `json` | – |
-//! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http` | – |
+//! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; turns `json` on | – |
 //! | `zookeeper` | no | [`ZooKeeper`]: its nodes, and documents in them | those of `http` | – |
+//! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http`; turns `json` on | – |
+//! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
+//! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
+//! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; turns `json` on | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing
@@ -161,10 +161,18 @@
 //! # Ok::<(), hotconf::Error>(())
 //! ```
 //!
+//! # Files that settings name
+//!
+//! A leaf of type [`FileContent`] or [`SecretFile`] is a path in the document and the content in the value. The
+//! files are read with the configuration and followed like sources; those that are replaced together, as a
+//! certificate and its key, come in one version. `status()` lists them as one source while there are some.
+//!
 //! # Defaults
 //!
 //! | what | default | set by |
 //! |---|---|---|
+//! | files that settings name | 1 024, each as long as a document | – |
+//! | waiting for a file that a new document names | 4 s; about 1 s for one that is missing | – |
 //! | unknown keys | a warning with the nearest name | [`Builder::deny_unknown_keys`] |
 //! | length of a document | 16 MiB | [`Builder::max_document_bytes`] |
 //! | depth of a document | 128 tables and lists within each other | [`Builder::max_depth`] |
@@ -190,6 +198,7 @@
 // Generated code names this crate as `::hotconf`; inside of it that is us.
 
 mod error;
+mod named;
 mod origin;
 mod race;
 mod secret;
@@ -232,6 +241,7 @@ pub use hot::{Hot, WeakHot};
 pub use hotconf_derive::HotConf;
 pub use layer::{Candidate, Explanation, Explanations};
 pub use load::{HotConf, SetError};
+pub use named::{FileContent, SecretFile};
 pub use observe::{
     Applied, Counters, Event, Events, FieldChange, RestartRequired, SourceDown, SourceState, SourceStatus,
     SourceUp, Status, Warning,

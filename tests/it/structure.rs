@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The stages from left to right. A stage imports from those to its left; the stages in one row do
 /// not know each other, except in the first, whose parts are the words that all others share.
 const STAGES: &[&[&str]] = &[
-    &["blocking", "error", "origin", "race", "secret", "sync", "units"],
+    &["blocking", "error", "named", "origin", "race", "secret", "sync", "units"],
     &["value"],
     &["format", "schema"],
     &["source", "layer", "grey", "diff"],

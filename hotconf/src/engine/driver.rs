@@ -5,6 +5,7 @@
 
 use super::judge::{Base, Candidate, judge};
 use super::loading::load;
+use super::named::Files;
 use super::plan::{Offer, Plan};
 use super::pull::{Answer, Arrival, Order};
 use super::reloads::{Reloads, Request};
@@ -14,7 +15,7 @@ use crate::control::{self, Control, Effect, Input, Judged};
 use crate::error::{Error, Problem};
 use crate::load::HotConf;
 use crate::observe::trace::{Span, Verdict};
-use crate::observe::{Board, Event, Warning, trace};
+use crate::observe::{Board, Event, SourceState, Warning, trace};
 use crate::source::{Group, SourceError};
 use crate::subscribe::{Report, Topic};
 use std::collections::VecDeque;
@@ -34,6 +35,8 @@ pub(crate) struct Inlets {
     pub(crate) warned: mpsc::Receiver<(usize, String)>,
     /// Which sources are about to bring something.
     pub(crate) group: Arc<Group>,
+    /// What came during the first load and was none of it.
+    pub(crate) early: VecDeque<Arrival>,
 }
 
 /// Whom a driver tells, and under which report its jobs run.
@@ -76,6 +79,8 @@ pub(crate) struct Driver<T: HotConf> {
     token: CancellationToken,
     pub(super) base: Arc<Base<T>>,
     control: Control<Offer>,
+    /// The files that settings name.
+    files: Files,
     /// The candidate judged last, where it is valid.
     pub(super) candidate: Option<Candidate<T>>,
     pub(super) told: Told,
@@ -91,10 +96,10 @@ impl<T: HotConf> Driver<T> {
         (inlets, out): (Inlets, Outlets),
         token: CancellationToken,
         base: Arc<Base<T>>,
-        accepted: Vec<Offer>,
+        (accepted, files): (Vec<Offer>, Files),
     ) -> Self {
         let names = plan.sources.iter().map(|source| source.name.clone());
-        let control = Control::new(names.zip(accepted));
+        let control = Control::new(names.zip(accepted)).with_files(plan.files(), !files.runs());
         Self {
             plan,
             topic,
@@ -103,6 +108,7 @@ impl<T: HotConf> Driver<T> {
             token,
             base,
             control,
+            files,
             candidate: None,
             told: Told::default(),
             request: None,
@@ -153,7 +159,7 @@ impl<T: HotConf> Driver<T> {
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
     async fn woken(&mut self) -> Woken {
         let Self { inlets, control, wake, .. } = self;
-        let Inlets { arrivals, reloads, warned, group } = inlets;
+        let Inlets { arrivals, reloads, warned, group, early } = inlets;
         let mut calmer = pin!(group.calmer());
         let mut time = pin!(async {
             match wake {
@@ -167,6 +173,9 @@ impl<T: HotConf> Driver<T> {
                 && let Poll::Ready(request) = reloads.poll_take(cx)
             {
                 return Poll::Ready(Woken::Asked(request));
+            }
+            if let Some(arrival) = early.pop_front() {
+                return Poll::Ready(Woken::Brought(arrival));
             }
             if let Poll::Ready(Some(arrival)) = arrivals.poll_recv(cx) {
                 return Poll::Ready(Woken::Brought(arrival));
@@ -199,6 +208,10 @@ impl<T: HotConf> Driver<T> {
                 self.plan.sources[source].note(&update);
                 control::Answer::Brought(Offer::new(update))
             }
+            Answer::Files(named) => {
+                self.out.board.answered(source, Instant::now());
+                control::Answer::Brought(Offer::files(self.files.none().with(named)))
+            }
             Answer::Failed(error) => control::Answer::Failed(error),
             Answer::Ended(error) => control::Answer::Ended(error),
         };
@@ -222,7 +235,7 @@ impl<T: HotConf> Driver<T> {
                         reload.verdict(std::mem::replace(&mut verdict, Verdict::Unchanged));
                         reload = Span::reload(&self.plan.name);
                     }
-                    let Some(judged) = self.judge(&candidate, reload.clone()).await else { return };
+                    let Some(judged) = self.judge(&candidate, second, reload.clone()).await else { return };
                     if matches!(judged, Judged::Bad(_)) {
                         verdict = verdict.max(Verdict::Refused);
                     }
@@ -239,8 +252,10 @@ impl<T: HotConf> Driver<T> {
                     }
                     reload.in_scope(|| self.install(candidate, version, waiting));
                 }
+                Effect::Fetch(paths) => self.files.fetch(paths, false),
                 Effect::Refresh { ticket } => {
-                    for source in &self.plan.sources {
+                    let asked = self.plan.files() + usize::from(self.files.runs());
+                    for source in &self.plan.sources[..asked] {
                         source.order(Order::Refresh(ticket));
                     }
                 }
@@ -264,26 +279,37 @@ impl<T: HotConf> Driver<T> {
             }
         }
         reload.verdict(verdict);
+        if self.files.tidy() && self.files.is_empty() {
+            self.out.board.set_source(self.plan.files(), SourceState::Starting, None, Instant::now());
+        }
     }
 
     /// Loads a candidate; `None` when cancelled meanwhile.
-    async fn judge(&mut self, documents: &[Offer], reload: Span) -> Option<Judged> {
+    async fn judge(&mut self, documents: &[Offer], second: bool, reload: Span) -> Option<Judged> {
         let stack = self.plan.stack(documents);
+        let contents = self.plan.contents(documents).unwrap_or_else(|| self.files.none());
         let (base, policy, name) = (self.base.clone(), self.plan.policy, self.plan.name.clone());
         let work = load::<T, _>(stack, (&self.out.teller, &self.out.report), move |stack| {
-            reload.in_scope(|| trace::load(&name, || judge(&base, stack, policy)))
+            reload.in_scope(|| trace::load(&name, || judge(&base, stack, contents, policy)))
         });
         let judged = self.token.run_until_cancelled(work).await?;
         let decoded = &self.out.board.decoded;
         Some(match judged {
-            Ok((candidate, good)) => {
+            Ok((mut candidate, good)) => {
                 decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
+                self.files.accepted(std::mem::take(&mut candidate.named), !second);
                 self.candidate = Some(candidate);
                 Judged::Good(good)
             }
             Err(refused) => {
                 decoded.fetch_add(refused.decoded, Ordering::Relaxed);
                 self.candidate = None;
+                if !refused.wants.is_empty() {
+                    return Some(Judged::Wants(refused.wants, refused.refusal));
+                }
+                if !second {
+                    self.files.refused(refused.named);
+                }
                 Judged::Bad(refused.refusal)
             }
         })

@@ -5,10 +5,13 @@ use crate::control::{Good, Refusal, Runs};
 use crate::error::{Problem, ProblemKind};
 use crate::layer::{self, Policy, Stack};
 use crate::load::{self, HotConf};
+use crate::named::{Contents, gather};
 use crate::publish::Snapshot;
 use crate::schema::Moved;
 use crate::schema::meta::Schema;
 use crate::value::Tree;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the version in force was made from.
@@ -60,28 +63,41 @@ pub(crate) struct Candidate<T> {
     pub(crate) moved: Moved,
     pub(crate) warnings: Vec<Problem>,
     pub(crate) decoded: u64,
+    /// The files that it names.
+    pub(crate) named: BTreeSet<PathBuf>,
 }
 
 /// A candidate that is not valid, and how many leaves it took to find that out.
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     pub(crate) decoded: u64,
+    /// The files that it names.
+    pub(crate) named: BTreeSet<PathBuf>,
+    /// Those of them that are not at hand. Where there are some, nothing else is known for sure.
+    pub(crate) wants: BTreeSet<PathBuf>,
 }
 
 impl Refused {
     pub(crate) fn of(problem: Problem) -> Self {
-        Self { refusal: Refusal { problems: vec![problem], warnings: Vec::new() }, decoded: 0 }
+        let refusal = Refusal { problems: vec![problem], warnings: Vec::new() };
+        Self { refusal, decoded: 0, named: BTreeSet::new(), wants: BTreeSet::new() }
     }
 }
 
 /// The first load: everything is decoded.
-pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidate<T>, Refused> {
+pub(crate) fn first<T: HotConf>(
+    stack: Stack,
+    contents: Arc<Contents>,
+    policy: Policy,
+) -> Result<Candidate<T>, Refused> {
     let merged = stack.merge(T::SCHEMA, policy);
-    let tree = Arc::new(merged.tree);
+    let tree = Arc::new(Tree { contents: Some(contents), ..merged.tree });
     let mut problems = merged.problems;
-    let (loaded, decoded) = load::load::<T>(&tree);
+    let ((loaded, decoded), wants) = gather(|| load::load::<T>(&tree));
+    let named = named(&tree, T::SCHEMA, &wants);
     match loaded {
-        Ok(desired) if problems.is_empty() => Ok(Candidate {
+        Ok(desired) if problems.is_empty() && wants.is_empty() => Ok(Candidate {
+            named,
             desired,
             running: None,
             tree,
@@ -92,7 +108,8 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
         }),
         loaded => {
             add_news(&mut problems, loaded.err().unwrap_or_default());
-            Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded))
+            let refusal = refused(problems, merged.warnings, &stack, T::SCHEMA);
+            Err(Refused { refusal, decoded, named, wants })
         }
     }
 }
@@ -101,16 +118,19 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
 pub(crate) fn judge<T: HotConf>(
     base: &Base<T>,
     stack: Stack,
+    contents: Arc<Contents>,
     policy: Policy,
 ) -> Result<(Candidate<T>, Good), Refused> {
     let merged = stack.merge(T::SCHEMA, policy);
-    let tree = Arc::new(merged.tree);
+    let tree = Arc::new(Tree { contents: Some(contents), ..merged.tree });
     let mut problems = merged.problems;
     let mut desired = Box::new(base.desired().clone());
-    let (updated, decoded) = load::update::<T>(&mut desired, &base.tree, &tree);
+    let ((updated, decoded), wants) = gather(|| load::update::<T>(&mut desired, &base.tree, &tree));
     add_news(&mut problems, updated.err().unwrap_or_default());
-    if !problems.is_empty() {
-        return Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded));
+    let named = named(&tree, T::SCHEMA, &wants);
+    if !problems.is_empty() || !wants.is_empty() {
+        let refusal = refused(problems, merged.warnings, &stack, T::SCHEMA);
+        return Err(Refused { refusal, decoded, named, wants });
     }
     let (running, fails) = match hold_back(base, &desired, &tree) {
         Held::Nothing => (None, false),
@@ -139,7 +159,7 @@ pub(crate) fn judge<T: HotConf>(
     };
     let stack = Arc::new(stack);
     let warnings = merged.warnings;
-    Ok((Candidate { desired, running, tree, stack, moved, warnings, decoded }, good))
+    Ok((Candidate { desired, running, tree, stack, moved, warnings, decoded, named }, good))
 }
 
 fn differ<T: HotConf>(a: &T, b: &T) -> Moved {
@@ -171,11 +191,25 @@ fn refused(
     warnings: Vec<Problem>,
     stack: &Stack,
     schema: &'static Schema,
-    decoded: u64,
-) -> Refused {
+) -> Refusal {
+    if problems.is_empty() {
+        // A type of the program's reads on where a file of it is not there.
+        let message = "a file that it names was not read in time";
+        problems.push(Problem::new(ProblemKind::Unreadable, "", message));
+    }
     layer::add_hides(&mut problems, stack, schema);
     layer::tell_missing(&mut problems, &warnings, stack);
-    Refused { refusal: Refusal { problems, warnings }, decoded }
+    Refusal { problems, warnings }
+}
+
+/// The files that a tree names.
+fn named(tree: &Tree, schema: &'static Schema, wants: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let mut named = wants.clone();
+    if tree.contents.as_ref().is_some_and(|contents| !contents.is_empty()) {
+        named.append(&mut tree.names());
+        load::named_by_default(schema, tree, &mut named);
+    }
+    named
 }
 
 /// What of a desired value does not run.

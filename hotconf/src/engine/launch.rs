@@ -5,6 +5,7 @@
 use super::Engine;
 use super::driver::{Inlets, Outlets, Reply};
 use super::first::first_load;
+use super::named::{self, Files, Start, Tasks};
 use super::plan::{Handle, Plan};
 use super::pull::pull;
 use super::reloads::Reloads;
@@ -17,6 +18,8 @@ use crate::load::HotConf;
 use crate::observe::{Board, Bus, Listener};
 use crate::source::{Activity, Context, Group, Source};
 use crate::subscribe::{Topic, contained};
+use crate::sync::lock;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -50,8 +53,10 @@ pub(crate) async fn launch<T: HotConf>(setup: Setup) -> Result<Started<T>, Error
     let reloads = Arc::new(Reloads::default());
     let ended = CancellationToken::new();
     let (reply, started) = oneshot::channel();
-    let (names, activities): (Vec<Arc<str>>, Vec<Arc<Activity>>) =
+    let (mut names, mut activities): (Vec<Arc<str>>, Vec<Arc<Activity>>) =
         setup.sources.iter().enumerate().map(|(n, s)| (name_of(n, &**s), Arc::default())).unzip();
+    names.push(Arc::from(named::NAME));
+    activities.push(Arc::default());
     let board = Arc::new(Board::new(names.clone(), activities, Instant::now()));
     let bus = Arc::new(Bus::new(setup.events, setup.listeners.clone()));
     let (teller, report) = Teller::new(setup.name.clone(), bus, engine.workers.clone());
@@ -106,11 +111,10 @@ async fn live<T: HotConf>(
     let (arrivals_in, arrivals) = mpsc::channel(sources.len().max(1) * 2);
     let (warn, warned) = mpsc::channel(WARNINGS);
     let mut handles = Vec::with_capacity(sources.len());
-    let mut tasks = Vec::with_capacity(sources.len());
-    for ((index, source), source_name) in sources.into_iter().enumerate().zip(names) {
-        let source_token = token.child_token();
+    let tasks = Tasks::default();
+    let context = |index, source_token: &CancellationToken| {
         let warn = warn.clone();
-        let cx = Context::new(
+        Context::new(
             services.clone(),
             source_token.clone(),
             group.clone(),
@@ -121,20 +125,31 @@ async fn live<T: HotConf>(
             poll,
             limits,
         )
-        .counting(out.board.activity(index));
+        .counting(out.board.activity(index))
+    };
+    let mut names = names.into_iter();
+    for ((index, source), source_name) in sources.into_iter().enumerate().zip(names.by_ref()) {
+        let source_token = token.child_token();
+        let cx = context(index, &source_token);
         let (orders_in, orders) = mpsc::unbounded_channel();
         let live = contained(|| source.is_live()).unwrap_or(true);
         handles.push(Handle { name: source_name, live, orders: orders_in });
-        tasks.push(tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token)));
+        lock(&tasks).push(tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token)));
     }
-    drop(arrivals_in);
+    let (index, cx) = (handles.len(), context(handles.len(), &token.child_token()));
+    let (orders_in, orders) = mpsc::unbounded_channel();
+    handles.push(Handle { name: Arc::from(named::NAME), live: true, orders: orders_in.clone() });
+    let start = Start { index, cx, arrivals: arrivals_in, orders, tasks: tasks.clone() };
+    let files = Files::new(start, orders_in);
     let plan = Plan { name, sources: handles, policy };
-    let inlets = Inlets { arrivals, reloads, warned, group: group.clone() };
-    if let Some((driver, first)) = first_load(plan, startup, (inlets, out), token.clone(), reply).await {
+    let inlets = Inlets { arrivals, reloads, warned, group: group.clone(), early: VecDeque::new() };
+    if let Some((driver, first)) = first_load(plan, startup, (inlets, out), files, token.clone(), reply).await
+    {
         driver.run(first).await;
     }
     // However it ended: nothing of it goes on.
     token.cancel();
+    let tasks = std::mem::take(&mut *lock(&tasks));
     for task in tasks {
         // A panic of a source was told by its task, as the source's end.
         let _ = task.await;

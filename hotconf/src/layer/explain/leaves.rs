@@ -278,7 +278,10 @@ pub(crate) fn fingerprint(tree: &Tree, schema: &'static Schema) -> String {
         match (leaf.value.kind(), leaf.field) {
             (None, Some(field)) => value.default(field),
             (None | Some(Kind::Null), _) => value.text("none"),
-            _ => value.place(leaf.value),
+            (_, field) => {
+                let names = field.is_some_and(|field| field.ty.contains("FileContent"));
+                value.place(leaf.value, names);
+            }
         }
         lines.push((leaf.path.to_owned(), value));
     });
@@ -324,14 +327,15 @@ impl Fnv {
         }
     }
 
-    /// A value; numbers and booleans as text, so that `5`, `"5"` and an environment's `5` are the same.
-    fn place(&mut self, place: Ref<'_>) {
+    /// A value; numbers and booleans as text, so that `5`, `"5"` and an environment's `5` are the same. Of a name
+    /// of a file the content counts too.
+    fn place(&mut self, place: Ref<'_>, names: bool) {
         match (place.kind(), place.node()) {
             (Some(Kind::Array), _) => {
                 let elements = place.elements();
                 self.text(&format!("[{}", elements.len()));
                 for element in elements {
-                    self.place(element);
+                    self.place(element, names);
                 }
             }
             (Some(Kind::Table), _) => {
@@ -340,10 +344,16 @@ impl Fnv {
                 self.text(&format!("{{{}", entries.len()));
                 for (key, value) in entries {
                     self.text(key);
-                    self.place(value);
+                    self.place(value, names);
                 }
             }
-            (_, Some((doc, node))) => self.text(&scalar(doc, node)),
+            (_, Some((doc, node))) => {
+                self.text(&scalar(doc, node));
+                let contents = if names { place.contents() } else { Vec::new() };
+                for held in contents.into_iter().filter_map(|(_, held)| held) {
+                    self.bytes(&held.bytes);
+                }
+            }
             _ => self.text("none"),
         }
     }

@@ -67,7 +67,7 @@ pub(crate) fn merge(docs: &[Layered], schema: &'static Schema, policy: Policy) -
     let root = merger.section(schema, &opened.roots);
     let Merger { items, entries, problems, warnings, .. } = merger;
     Merged {
-        tree: Tree { docs: opened.docs, items, entries, root },
+        tree: Tree { docs: opened.docs, items, entries, root, contents: None },
         problems: once(problems),
         warnings: once(warnings),
     }
