@@ -192,9 +192,10 @@ fn of_a_store_and_another_source_that_change_in_the_same_instant_the_later_layer
         let memory = Memory::holding(&[("/shop/low", "0"), ("/shop/high", "0")]);
         let (other, handle) = Inline::channel("other", hotconf::Format::Toml, "low = 0\nhigh = 0");
         let builder = Hot::<Bounds>::builder();
-        let builder = match store_last {
-            true => builder.source(other).source(memory.source()),
-            false => builder.source(memory.source()).source(other),
+        let builder = if store_last {
+            builder.source(other).source(memory.source())
+        } else {
+            builder.source(memory.source()).source(other)
         };
         let config = builder.blocking_start().unwrap();
         for n in 1..=50_u32 {

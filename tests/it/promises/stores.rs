@@ -62,6 +62,7 @@ fn flat(heard: &[u8]) -> String {
 }
 
 /// Says again every byte.
+#[expect(clippy::unnecessary_wraps, reason = "some manners wait for more")]
 fn parrot(heard: &[u8], _: usize) -> Option<Vec<u8>> {
     Some(heard.to_vec())
 }
@@ -129,6 +130,7 @@ fn holder(heard: &[u8], _: usize) -> Option<Vec<u8>> {
     Some(format!("HTTP/1.1 200 OK\r\n{headers}\r\n{body}").into_bytes())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "some manners wait for more")]
 fn resp(heard: &[u8], turn: usize) -> Option<Vec<u8>> {
     let said = flat(heard);
     let begin = match turn % 5 {
@@ -141,6 +143,7 @@ fn resp(heard: &[u8], turn: usize) -> Option<Vec<u8>> {
     Some(format!("{begin} {said}\r\n").into_bytes())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "some manners wait for more")]
 fn nats(heard: &[u8], turn: usize) -> Option<Vec<u8>> {
     let said = flat(heard).replace('\'', "");
     let begin = match turn % 4 {
@@ -189,8 +192,9 @@ async fn calls(stream: tokio::net::TcpStream) {
                 }
             }
             let head = http::Response::builder().header("content-type", "application/grpc");
-            if path.contains("Authenticate") && turn % 3 != 0 {
-                let mut granted = vec![0, 0, 0, 0, 2 + CANARY.len() as u8, 0x12, CANARY.len() as u8];
+            if path.contains("Authenticate") && !turn.is_multiple_of(3) {
+                let length = u8::try_from(CANARY.len()).expect("it is short");
+                let mut granted = vec![0, 0, 0, 0, 2 + length, 0x12, length];
                 granted.extend_from_slice(CANARY.as_bytes());
                 let head = head.body(()).expect("a head");
                 let Ok(mut sending) = answer.send_response(head, false) else { return };
@@ -200,7 +204,7 @@ async fn calls(stream: tokio::net::TcpStream) {
                 let _ = sending.send_trailers(end);
                 return;
             }
-            let begin = if turn % 2 == 0 { "etcdserver: permission denied: " } else { "what is " };
+            let begin = if turn.is_multiple_of(2) { "etcdserver: permission denied: " } else { "what is " };
             let mut said = String::new();
             for byte in [begin.as_bytes(), &heard].concat() {
                 let _ = match byte {
@@ -208,7 +212,7 @@ async fn calls(stream: tokio::net::TcpStream) {
                     _ => write!(said, "%{byte:02X}"),
                 };
             }
-            let code = if turn % 2 == 0 { "7" } else { "2" };
+            let code = if turn.is_multiple_of(2) { "7" } else { "2" };
             let head = head.header("grpc-status", code).header("grpc-message", said);
             let _ = answer.send_response(head.body(()).expect("a head"), true);
         });
@@ -254,6 +258,9 @@ fn told<S: Store>(make: &dyn Fn() -> Remote<S>) -> String {
     said
 }
 
+/// Tells of one store.
+type Job<'a> = Box<dyn Fn() -> String + Send + Sync + 'a>;
+
 /// Where the servers are.
 #[derive(Clone, Copy)]
 struct Servers {
@@ -292,7 +299,6 @@ impl Servers {
             if tls.is_some() { keeper.tls() } else { keeper }
         };
         let failing = || Token::callback(|| Err("the safe is shut".into()));
-        type Job<'a> = Box<dyn Fn() -> String + Send + Sync + 'a>;
         let jobs: Vec<(&'static str, Job<'_>)> = vec![
             ("http, bearer", Box::new(|| told(&|| http().bearer(CANARY)))),
             ("http, basic", Box::new(|| told(&|| http().basic("me", CANARY)))),
