@@ -62,6 +62,7 @@
 //! error named origin secret sync units  words that all share; they may know each other
 //! value
 //! format schema
+//! grey
 //! source layer diff
 //! load
 //! publish
@@ -85,6 +86,7 @@
 //! | `watch` | yes | file events through `notify` | `notify` and 8 crates; one thread | the content poll (2 s) is quick enough for you |
 //! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
+//! | `semver` | no | rules of overlays that ask for versions | `semver` | – |
 //! | `remote` | no | [`remote`]: remote stores of one's own, and their cache on disk | nothing; the engine may have sockets: two descriptors more | – |
 //! | `sealed` | no | caches that are sealed with a key | `chacha20poly1305` and its crates | – |
 //! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
@@ -207,6 +209,7 @@ mod units;
 mod value;
 
 mod format;
+mod grey;
 mod schema;
 
 mod layer;
@@ -236,6 +239,7 @@ pub use builder::{Builder, Loaded};
 pub use diff::{Diff, DiffItem};
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
+pub use grey::Instance;
 pub use hot::{Hot, WeakHot};
 #[cfg(feature = "derive")]
 pub use hotconf_derive::HotConf;

@@ -17,6 +17,7 @@ mod layers;
 mod lifecycle;
 mod limits;
 mod load;
+mod overlays;
 #[cfg(unix)]
 mod probe;
 mod promises;

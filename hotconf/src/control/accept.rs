@@ -92,6 +92,11 @@ impl<D: Document> Control<D> {
                 }
             }
             Input::Calm | Input::Time => {}
+            Input::Flipped => {
+                if self.trial.is_none() {
+                    self.offer(&mut effects);
+                }
+            }
             Input::Reload => self.ask(now, &mut effects),
             Input::Judged(judged) => {
                 if let Some(trial) = self.trial.take() {

@@ -83,6 +83,7 @@ fn input(step: &str, ticket: Option<u64>, now: &mut Instant) -> Input<u32> {
     }
     match step {
         "calm" => return Input::Calm,
+        "flip" => return Input::Flipped,
         "time" => return Input::Time,
         "reload" => return Input::Reload,
         _ => {}
@@ -197,6 +198,28 @@ fn what_is_accepted() {
         1,
         good,
         &[("a1", ""), ("a2", "a1 superseded"), ("calm", "judge [2]; a is well; install 2; a2 in version 2")],
+    );
+}
+
+#[test]
+fn what_an_overlay_changes_by_itself_is_judged_without_any_document() {
+    walk(
+        "a flip is a version where something moves, and settles nothing",
+        2,
+        good,
+        &[("flip", "judge [0, 0]; install 2"), ("flip", "judge [0, 0]; install 3")],
+    );
+    walk(
+        "what waits in the window goes with it",
+        2,
+        good,
+        &[("b1", ""), ("flip", "judge [0, 1]; b is well; install 2; b1 in version 2"), ("calm", "")],
+    );
+    walk(
+        "one that is not valid leaves everything as it is",
+        1,
+        |_| bad(),
+        &[("flip", "judge [0]; tell rejected: bad; keeping version 1")],
     );
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Input<D> {
     Calm,
     /// The instant that [`Effect::WakeAt`] named has come.
     Time,
+    /// An overlay of a document in force begins or ends to hold by now.
+    Flipped,
     /// Somebody asks for every source to be read anew. Not while an earlier one is unanswered.
     Reload,
     /// The candidate that [`Effect::Judge`] asked for was judged.

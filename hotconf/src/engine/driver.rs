@@ -3,6 +3,7 @@
 //! What is accepted, when, and what is told of it is decided there; how a version is put in force is in
 //! [`install`](super::install). Nothing is decided here but what control cannot know: that a shutdown came.
 
+use super::clock::Clock;
 use super::judge::{Base, Candidate, judge};
 use super::loading::load;
 use super::named::Files;
@@ -68,6 +69,8 @@ enum Woken {
     Calm,
     /// The instant has come that control named.
     Time,
+    /// It is time to look at the wall clock.
+    Clock,
 }
 
 /// Drives one configuration until its token is cancelled.
@@ -87,6 +90,8 @@ pub(crate) struct Driver<T: HotConf> {
     /// The reload that is served.
     request: Option<Request>,
     wake: Option<Instant>,
+    /// When overlays of what is in force begin or end to hold.
+    clock: Clock,
 }
 
 impl<T: HotConf> Driver<T> {
@@ -96,7 +101,7 @@ impl<T: HotConf> Driver<T> {
         (inlets, out): (Inlets, Outlets),
         token: CancellationToken,
         base: Arc<Base<T>>,
-        (accepted, files): (Vec<Offer>, Files),
+        (accepted, files, clock): (Vec<Offer>, Files, Clock),
     ) -> Self {
         let names = plan.sources.iter().map(|source| source.name.clone());
         let control = Control::new(names.zip(accepted)).with_files(plan.files(), !files.runs());
@@ -113,6 +118,7 @@ impl<T: HotConf> Driver<T> {
             told: Told::default(),
             request: None,
             wake: None,
+            clock,
         }
     }
 
@@ -141,6 +147,8 @@ impl<T: HotConf> Driver<T> {
                 }
                 Woken::Calm => Input::Calm,
                 Woken::Time => Input::Time,
+                Woken::Clock if self.clock.is_due() => Input::Flipped,
+                Woken::Clock => continue,
             };
             self.step(input).await;
         }
@@ -158,15 +166,11 @@ impl<T: HotConf> Driver<T> {
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
     async fn woken(&mut self) -> Woken {
-        let Self { inlets, control, wake, .. } = self;
+        let Self { inlets, control, wake, clock, .. } = self;
         let Inlets { arrivals, reloads, warned, group, early } = inlets;
         let mut calmer = pin!(group.calmer());
-        let mut time = pin!(async {
-            match wake {
-                Some(at) => tokio::time::sleep_until((*at).into()).await,
-                None => std::future::pending().await,
-            }
-        });
+        let mut time = pin!(sleep_until(*wake));
+        let mut flip = pin!(sleep_until(clock.next_look(Instant::now())));
         poll_fn(|cx| {
             // Everybody who asked before a reload begins is served by it; who asks later gets the next.
             if !control.is_reloading()
@@ -194,7 +198,10 @@ impl<T: HotConf> Driver<T> {
                     calmer.set(group.calmer());
                 }
             }
-            time.as_mut().poll(cx).map(|()| Woken::Time)
+            if time.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woken::Time);
+            }
+            flip.as_mut().poll(cx).map(|()| Woken::Clock)
         })
         .await
     }
@@ -286,7 +293,8 @@ impl<T: HotConf> Driver<T> {
 
     /// Loads a candidate; `None` when cancelled meanwhile.
     async fn judge(&mut self, documents: &[Offer], second: bool, reload: Span) -> Option<Judged> {
-        let stack = self.plan.stack(documents);
+        let mut stack = self.plan.stack(documents);
+        let flips = stack.ask_overlays(&self.plan.here, self.clock.now());
         let contents = self.plan.contents(documents).unwrap_or_else(|| self.files.none());
         let (base, policy, name) = (self.base.clone(), self.plan.policy, self.plan.name.clone());
         let work = load::<T, _>(stack, (&self.out.teller, &self.out.report), move |stack| {
@@ -299,11 +307,13 @@ impl<T: HotConf> Driver<T> {
                 decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
                 self.files.accepted(std::mem::take(&mut candidate.named), !second);
                 self.candidate = Some(candidate);
+                self.clock.look_again(flips);
                 Judged::Good(good)
             }
             Err(refused) => {
                 decoded.fetch_add(refused.decoded, Ordering::Relaxed);
                 self.candidate = None;
+                self.clock.look_besides(flips);
                 if !refused.wants.is_empty() {
                     return Some(Judged::Wants(refused.wants, refused.refusal));
                 }
@@ -328,6 +338,13 @@ impl<T: HotConf> Driver<T> {
         if self.told.of_source(&warning) {
             self.tell(Event::Warning(warning));
         }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The first load: every source's first answer, a version, and the driver that goes on from there.
 
+use super::clock::Clock;
 use super::driver::{Begun, Driver, Inlets, Outlets, Reply};
 use super::judge::{self, Base, Refused};
 use super::loading::load;
@@ -39,11 +40,14 @@ pub(crate) async fn first_load<T: HotConf>(
         control::first(asked(answers, &mut plan, &out.board), &Offer::absent());
     let (policy, name) = (plan.policy, plan.name.clone());
     documents.push(Offer::absent());
-    let mut rounds = 0..ROUNDS;
+    let (mut rounds, mut clock) = (0..ROUNDS, Clock::default());
     let judged = loop {
         let contents = plan.contents(&documents).unwrap_or_else(|| files.none());
         let name = name.clone();
-        let loading = load::<T, _>(plan.stack(&documents), (&out.teller, &out.report), move |stack| {
+        let mut stack = plan.stack(&documents);
+        let flips = stack.ask_overlays(&plan.here, clock.now());
+        clock.look_again(flips);
+        let loading = load::<T, _>(stack, (&out.teller, &out.report), move |stack| {
             trace::load(&name, || judge::first::<T>(stack, contents, policy))
         });
         match token.run_until_cancelled(loading).await? {
@@ -87,7 +91,7 @@ pub(crate) async fn first_load<T: HotConf>(
         }
     }
     let base = Arc::new(Base::first(running));
-    let driver = Driver::new(plan, topic, (inlets, out), token, base, (documents, files));
+    let driver = Driver::new(plan, topic, (inlets, out), token, base, (documents, files, clock));
     Some((driver, Begun { warnings, late, reply }))
 }
 

@@ -95,6 +95,13 @@ pub(crate) fn first<T: HotConf>(
     let mut problems = merged.problems;
     let ((loaded, decoded), wants) = gather(|| load::load::<T>(&tree));
     let named = named(&tree, T::SCHEMA, &wants);
+    let mut warnings = merged.warnings;
+    if let Ok(desired) = &loaded
+        && problems.is_empty()
+        && wants.is_empty()
+    {
+        problems = elsewhere(&stack, desired, &tree, policy, &mut warnings);
+    }
     match loaded {
         Ok(desired) if problems.is_empty() && wants.is_empty() => Ok(Candidate {
             named,
@@ -103,12 +110,12 @@ pub(crate) fn first<T: HotConf>(
             tree,
             stack: Arc::new(stack),
             moved: Moved::default(),
-            warnings: merged.warnings,
+            warnings,
             decoded,
         }),
         loaded => {
             add_news(&mut problems, loaded.err().unwrap_or_default());
-            let refusal = refused(problems, merged.warnings, &stack, T::SCHEMA);
+            let refusal = refused(problems, warnings, &stack, T::SCHEMA);
             Err(Refused { refusal, decoded, named, wants })
         }
     }
@@ -128,8 +135,12 @@ pub(crate) fn judge<T: HotConf>(
     let ((updated, decoded), wants) = gather(|| load::update::<T>(&mut desired, &base.tree, &tree));
     add_news(&mut problems, updated.err().unwrap_or_default());
     let named = named(&tree, T::SCHEMA, &wants);
+    let mut warnings = merged.warnings;
+    if problems.is_empty() && wants.is_empty() {
+        problems = elsewhere(&stack, &*desired, &tree, policy, &mut warnings);
+    }
     if !problems.is_empty() || !wants.is_empty() {
-        let refusal = refused(problems, merged.warnings, &stack, T::SCHEMA);
+        let refusal = refused(problems, warnings, &stack, T::SCHEMA);
         return Err(Refused { refusal, decoded, named, wants });
     }
     let (running, fails) = match hold_back(base, &desired, &tree) {
@@ -158,8 +169,42 @@ pub(crate) fn judge<T: HotConf>(
         moved: desired_moved,
     };
     let stack = Arc::new(stack);
-    let warnings = merged.warnings;
     Ok((Candidate { desired, running, tree, stack, moved, warnings, decoded, named }, good))
+}
+
+/// What would be wrong where an overlay holds that does not hold here: a mistake in it is told on all instances, and
+/// not on those alone for which it is meant.
+fn elsewhere<T: HotConf>(
+    stack: &Stack,
+    here: &T,
+    tree: &Tree,
+    policy: Policy,
+    warnings: &mut Vec<Problem>,
+) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for (name, stack) in stack.elsewhere() {
+        let merged = stack.merge(T::SCHEMA, policy);
+        let other = Tree { contents: tree.contents.clone(), ..merged.tree };
+        let mut there = Box::new(here.clone());
+        let ((updated, _), wants) = gather(|| load::update::<T>(&mut there, tree, &other));
+        let mut found = merged.problems;
+        // A file that it names there need not be here.
+        if wants.is_empty() {
+            add_news(&mut found, updated.err().unwrap_or_default());
+        }
+        layer::add_hides(&mut found, &stack, T::SCHEMA);
+        for mut problem in found {
+            problem.message.push_str(&format!("; so it would be where the overlay `{name}` holds"));
+            problems.push(problem);
+        }
+        let known = warnings.len();
+        for warning in merged.warnings {
+            if !warnings[..known].iter().any(|known| known.to_string() == warning.to_string()) {
+                warnings.push(warning);
+            }
+        }
+    }
+    problems
 }
 
 fn differ<T: HotConf>(a: &T, b: &T) -> Moved {

@@ -13,6 +13,7 @@ use super::remote::Remote;
 use super::teller::Teller;
 use crate::error::Error;
 use crate::format::Limits;
+use crate::grey::Instance;
 use crate::layer::Policy;
 use crate::load::HotConf;
 use crate::observe::{Board, Bus, Listener};
@@ -30,6 +31,7 @@ pub(crate) struct Setup {
     pub(crate) name: Arc<str>,
     pub(crate) sources: Vec<Box<dyn Source>>,
     pub(crate) policy: Policy,
+    pub(crate) here: Instance,
     pub(crate) startup: Duration,
     pub(crate) poll: Duration,
     pub(crate) limits: Limits,
@@ -106,7 +108,7 @@ async fn live<T: HotConf>(
     reloads: Arc<Reloads>,
     reply: Reply<T>,
 ) {
-    let Setup { name, sources, policy, startup, poll, limits, token, .. } = setup;
+    let Setup { name, sources, policy, here, startup, poll, limits, token, .. } = setup;
     let group = Group::new();
     let (arrivals_in, arrivals) = mpsc::channel(sources.len().max(1) * 2);
     let (warn, warned) = mpsc::channel(WARNINGS);
@@ -141,7 +143,7 @@ async fn live<T: HotConf>(
     handles.push(Handle { name: Arc::from(named::NAME), live: true, orders: orders_in.clone() });
     let start = Start { index, cx, arrivals: arrivals_in, orders, tasks: tasks.clone() };
     let files = Files::new(start, orders_in);
-    let plan = Plan { name, sources: handles, policy };
+    let plan = Plan { name, sources: handles, policy, here: Arc::new(here) };
     let inlets = Inlets { arrivals, reloads, warned, group: group.clone(), early: VecDeque::new() };
     if let Some((driver, first)) = first_load(plan, startup, (inlets, out), files, token.clone(), reply).await
     {

@@ -11,6 +11,7 @@
 
 mod alarm;
 mod bench;
+mod clock;
 mod driver;
 mod first;
 mod held;

@@ -1,6 +1,7 @@
 //! One load on the calling thread: every source is asked once, nothing is watched, no thread begins.
 
 use super::OneShot;
+use super::clock::Clock;
 use super::first::{first_snapshot, refuse, remark};
 use super::judge;
 use super::launch::Setup;
@@ -38,6 +39,7 @@ pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Ve
     for (name, update) in names.into_iter().zip(documents) {
         stack.push(name, update.into_docs());
     }
+    stack.ask_overlays(&Arc::new(setup.here.clone()), Clock::default().now());
     let mut contents = named::none();
     let mut rounds = 0..ROUNDS;
     let judged = loop {

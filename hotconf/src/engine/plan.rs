@@ -2,6 +2,7 @@
 
 use super::pull::Order;
 use crate::control::Document;
+use crate::grey::Instance;
 use crate::layer::{Policy, Stack};
 use crate::named::Contents;
 use crate::observe::SourceState;
@@ -16,6 +17,8 @@ pub(crate) struct Plan {
     /// Those of the program, and last the one that stands for the files that settings name.
     pub(crate) sources: Vec<Handle>,
     pub(crate) policy: Policy,
+    /// Who we are, for overlays.
+    pub(crate) here: Arc<Instance>,
 }
 
 impl Plan {

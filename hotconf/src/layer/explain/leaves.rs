@@ -123,6 +123,8 @@ pub(super) struct Said<'d> {
     pub(super) origin: Origin,
     /// The last key as it was written, where that is not the field's name.
     pub(super) alias: Option<&'d str>,
+    /// The number of the overlay that says it.
+    pub(super) overlay: Option<usize>,
 }
 
 impl Said<'_> {
@@ -134,10 +136,17 @@ impl Said<'_> {
 
 /// What every document says of the setting that `steps` lead to, topmost first; a null on the way, too.
 pub(super) fn said_by<'d>(opened: &'d Opened, steps: &[Step<'_>]) -> Vec<Said<'d>> {
-    opened.roots.iter().rev().filter_map(|&root| descend(opened, root, steps)).collect()
+    let overlay = |index| opened.overlays.iter().find(|(root, _)| *root == index).map(|(_, number)| *number);
+    let roots = opened.roots.iter().enumerate().rev();
+    roots.filter_map(|(index, &root)| descend(opened, root, overlay(index), steps)).collect()
 }
 
-fn descend<'d>(opened: &'d Opened, root: Voice, steps: &[Step<'_>]) -> Option<Said<'d>> {
+fn descend<'d>(
+    opened: &'d Opened,
+    root: Voice,
+    overlay: Option<usize>,
+    steps: &[Step<'_>],
+) -> Option<Said<'d>> {
     let (mut at, mut alias) = (root, None);
     for step in steps {
         let doc = &opened.docs[usize::from(at.doc)];
@@ -174,6 +183,7 @@ fn descend<'d>(opened: &'d Opened, root: Voice, steps: &[Step<'_>]) -> Option<Sa
         owner: usize::from(opened.owners[usize::from(at.doc)]),
         origin: doc.origin(at.node),
         alias,
+        overlay,
     })
 }
 
