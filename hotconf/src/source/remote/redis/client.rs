@@ -13,7 +13,7 @@
 mod reading;
 
 use super::line::Line;
-use super::refusal::{is_unknown, judge, judge_without};
+use super::refusal::{is_refused, is_unknown, judge, judge_without};
 use super::wire::{Reply, command, literally};
 use super::{Address, Scope, Settings};
 use crate::race::{Either, race};
@@ -444,20 +444,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
     }
 }
 
-/// Whether the server does not let us, or cannot: another way may be open.
-fn is_refused(said: &str) -> bool {
-    said.starts_with("NOPERM") || said.starts_with("ERR")
-}
-
 /// Whether with these flags events come of all that can happen to the keys.
 fn suffices(flags: &[u8], scope: &Scope) -> bool {
     let kinds: &[u8] = if let Scope::Hash(_) = scope { b"ghxe" } else { b"g$xe" };
     flags.contains(&b'K') && (flags.contains(&b'A') || kinds.iter().all(|kind| flags.contains(kind)))
-}
-
-fn wrong_type(key: &[u8], expected: &str, found: &[u8]) -> SourceError {
-    let (key, found) = (key.escape_ascii(), found.escape_ascii());
-    SourceError::invalid(format!("{key}: expected {expected}, found a key of the type `{found}`"))
 }
 
 /// What a key is called; one that is no text by its bytes.

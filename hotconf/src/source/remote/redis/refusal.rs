@@ -66,6 +66,17 @@ pub(super) fn judge_without(said: &str, password: &str) -> SourceError {
     }
 }
 
+/// Whether the server does not let us, or cannot: another way may be open.
+pub(super) fn is_refused(said: &str) -> bool {
+    said.starts_with("NOPERM") || said.starts_with("ERR")
+}
+
+/// There is something else at a key.
+pub(super) fn wrong_type(key: &[u8], expected: &str, found: &[u8]) -> SourceError {
+    let (key, found) = (key.escape_ascii(), found.escape_ascii());
+    SourceError::invalid(format!("{key}: expected {expected}, found a key of the type `{found}`"))
+}
+
 /// Whether the server does not know the command, or not in this form.
 pub(super) fn is_unknown(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
