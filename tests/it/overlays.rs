@@ -15,7 +15,9 @@ fn moment(from_now: Duration) -> String {
     // Seconds of this day, so that no calendar is needed: a test that runs over midnight counts on.
     let (days, time) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     let (mut year, mut rest) = (1970, days);
-    let length = |year: u64| 365 + u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    let length = |year: u64| {
+        365 + u64::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)))
+    };
     while rest >= length(year) {
         rest -= length(year);
         year += 1;

@@ -48,6 +48,7 @@ fn a_document_is_applied_and_its_changes_follow() {
     applied(&mut events);
     assert_eq!(config.load().n, 3);
     assert_eq!(server.connections(), 1, "the connection is kept");
+    assert!(config.status().sources[0].polling, "it is not told");
 }
 
 #[test]
@@ -227,6 +228,7 @@ fn a_held_question_brings_a_change_when_it_happens() {
         assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
         assert_eq!(config.load().n, n);
     }
+    assert!(!config.status().sources[0].polling, "it is told");
     until("the next question is held", || server.log().len() == 5);
     assert_eq!(server.connections(), 1);
 }
@@ -242,6 +244,7 @@ fn a_server_that_holds_no_question_is_asked_by_a_beat() {
     let patient =
         quick(&server.url("/app.toml")).long_poll(Duration::from_secs(20)).every(Duration::from_secs(30));
     let (config, mut events) = start(patient);
+    until("that it is polled", || config.status().sources[0].polling);
     let told = drain(&mut events, ms(700));
     assert!(matches!(&told[..], [Event::Warning(_)]) || config.status().version == 1, "{told:?}");
     assert!(server.log().len() <= 5, "{} questions", server.log().len());

@@ -1,6 +1,6 @@
 //! Remote stores as a configuration sees them, over a store in memory: what is told, and starts without it.
 
-use crate::support::Dir;
+use crate::support::{Dir, wait_for};
 use hotconf::remote::{Backoff, Cache, Entry, Identity, Map, Remote, Session, Step, Store};
 use hotconf::{Context, Cursor, Event, Hot, HotConf, Inline, Secret, SourceError, SourceExt, SourceState};
 use std::path::Path;
@@ -192,9 +192,10 @@ fn of_a_store_and_another_source_that_change_in_the_same_instant_the_later_layer
         let memory = Memory::holding(&[("/shop/low", "0"), ("/shop/high", "0")]);
         let (other, handle) = Inline::channel("other", hotconf::Format::Toml, "low = 0\nhigh = 0");
         let builder = Hot::<Bounds>::builder();
-        let builder = match store_last {
-            true => builder.source(other).source(memory.source()),
-            false => builder.source(memory.source()).source(other),
+        let builder = if store_last {
+            builder.source(other).source(memory.source())
+        } else {
+            builder.source(memory.source()).source(other)
         };
         let config = builder.blocking_start().unwrap();
         for n in 1..=50_u32 {
@@ -272,6 +273,24 @@ fn a_start_without_the_store_takes_what_was_applied_last_and_no_secret_was_kept(
     memory.set_down(false);
     until("what the store says", || config.load().http.retries == 5);
     assert_eq!(config.status().sources[1].state, SourceState::Following);
+}
+
+#[test]
+fn what_comes_from_the_cache_is_told_to_be_old_after_the_limit_too() {
+    let (memory, dir) = (Memory::holding(ALL), Dir::new());
+    let start = |memory: &Memory| {
+        let base = Inline::toml("base", "db_password = \"x\"");
+        let source = memory.source().cached(Cache::in_dir(dir.path())).stale_after(Duration::from_secs(1));
+        Hot::<Shop>::builder().source(base).source(source).blocking_start().unwrap()
+    };
+    let config = start(&memory);
+    until("that it is kept", || holds(dir.path(), "2s"));
+    config.blocking_shutdown(Duration::from_secs(5)).unwrap();
+    memory.set_down(true);
+    let config = start(&memory);
+    let mut events = config.events();
+    wait_for(&mut events, "the limit", |event| event.to_string().contains("out of touch for more than 1s"));
+    assert_eq!(config.status().sources[1].state, SourceState::Cached);
 }
 
 #[test]

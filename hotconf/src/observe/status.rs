@@ -128,7 +128,8 @@ pub struct SourceStatus {
     /// How long ago it was looked at last, whether or not anything had changed; of a remote store, how long
     /// ago it last showed that it lives.
     pub checked: Option<Duration>,
-    /// Its changes are found by the content poll alone, because a watch could not be set.
+    /// Its changes are found by looking now and then, and not told when they happen: of a file, because a watch could
+    /// not be set; of a remote store that is linked, because it tells nothing, as a URL without a long poll.
     pub polling: bool,
     /// How often it was read.
     pub reads: u64,
@@ -374,11 +375,12 @@ impl Board {
                     since: now.saturating_duration_since(since),
                     revision: standing.as_ref().and_then(|standing| standing.revision.clone()),
                     retries: standing.as_ref().map_or(0, |standing| standing.retries),
-                    last_failure: standing.and_then(|standing| standing.error),
                     error: s.error.clone(),
                     answered: s.answered.map(|at| now.saturating_duration_since(at)),
                     checked: s.checked().map(|at| now.saturating_duration_since(at)),
-                    polling: s.activity.polling.load(Ordering::Relaxed),
+                    polling: s.activity.polling.load(Ordering::Relaxed)
+                        || standing.as_ref().is_some_and(|standing| standing.polled),
+                    last_failure: standing.and_then(|standing| standing.error),
                     reads: of(&s.activity.reads),
                     parses: of(&s.activity.parses),
                     splices: of(&s.activity.splices),

@@ -36,6 +36,8 @@ pub(crate) struct Standing {
     pub(crate) life: Arc<Mutex<Option<Instant>>>,
     /// It has brought something.
     pub(crate) holds: bool,
+    /// It is linked, and asked now and then: its store tells nothing when it happens.
+    pub(crate) polled: bool,
     /// What is in force of it came from its cache on disk.
     pub(crate) cached: bool,
     /// The place in the store's history that is in force.

@@ -8,6 +8,7 @@ mod last_good;
 mod off;
 mod reads;
 pub(crate) mod secret;
+pub(crate) mod stores;
 mod told;
 mod valid;
 mod whole;

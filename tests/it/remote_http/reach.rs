@@ -3,7 +3,7 @@
 use super::{Reply, Server, asked_again, ms, quick, reply, start};
 use crate::support::{Dir, Small, drain, until};
 use hotconf::remote::{Token, Transport};
-use hotconf::{Hot, SourceState};
+use hotconf::{Hot, SourceExt, SourceState};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -92,6 +92,28 @@ fn tokens_come_from_callbacks_and_go_into_other_headers() {
     let log = server.log();
     assert_eq!((log[0].header("x-token"), log[1].header("x-token")), (Some("jwt-0"), Some("jwt-1")));
     assert_eq!(log[0].header("authorization"), Some("Basic bWU6cDp3"));
+}
+
+#[test]
+fn a_callback_that_hangs_is_called_once_and_holds_up_nobody() {
+    let server = Server::new("n = 2");
+    let (calls, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counted, gate) = (calls.clone(), open.clone());
+    let hanging = Token::callback(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        while gate.load(Ordering::Relaxed) == 0 {
+            std::thread::sleep(ms(5));
+        }
+        Ok(PASSWORD.into())
+    });
+    let source = quick(&server.url("/app.toml")).bearer(hanging).deadline(ms(30)).optional();
+    let base = hotconf::Inline::toml("base", "n = 1");
+    let config =
+        Hot::<Small>::builder().source(base).source(source).blocking_start().expect("it is optional");
+    until("it was tried again and again", || config.status().sources[1].retries >= 20);
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    open.store(1, Ordering::Relaxed);
+    until("it has answered", || config.load().n == 2);
 }
 
 #[test]
@@ -271,6 +293,21 @@ fn a_client_certificate_is_shown_and_its_lack_is_told_with_the_remedy() {
     let key = dir.file("client.key", &key.serialize_pem());
     let (config, _) = start(quick(&server.url("/app.toml")).transport(trust().client_cert(&chain, &key)));
     assert_eq!(config.load().n, 2);
+}
+
+#[test]
+fn a_client_certificate_is_not_shown_to_another_server() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let asks = || authority.server_of(named(&["127.0.0.1"]), rustls::DEFAULT_VERSIONS, Some(&clients));
+    let (server, other) = (Server::tls("", asks()), Server::tls("n = 2", asks()));
+    let location = format!("location: {}\r\n", other.url("/app.toml"));
+    server.script(move |_| Some(reply(302, &location, "")));
+    let (certificate, key) = clients.sign(named(&["shop"]));
+    let transport = Transport::new().ca_pem(authority.pem());
+    let transport = transport.client_cert_pem(certificate.pem(), key.serialize_pem());
+    let said = why_no_start(quick(&server.url("/app.toml")).transport(transport));
+    assert!(said.contains(&other.address().to_string()) && said.contains("CertificateRequired"), "{said}");
+    assert!(other.log().is_empty() && !server.log().is_empty());
 }
 
 #[test]

@@ -298,7 +298,8 @@ impl<S: Store> Driver<S> {
                 return;
             }
         };
-        let error = match said.and_then(|step| self.take(feed, asked, task, step)) {
+        let polled = session.polls();
+        let error = match said.and_then(|step| self.take(feed, asked, (task, polled), step)) {
             Ok(task) => {
                 self.phase = Phase::Ready(session, task);
                 return;
@@ -316,7 +317,13 @@ impl<S: Store> Driver<S> {
     }
 
     /// Takes a step of the store, and says what the session is to do next.
-    fn take(&mut self, feed: &Feed<S>, asked: u64, task: Task, step: Step) -> Result<Task, SourceError> {
+    fn take(
+        &mut self,
+        feed: &Feed<S>,
+        asked: u64,
+        (task, polled): (Task, bool),
+        step: Step,
+    ) -> Result<Task, SourceError> {
         let (known, before) = {
             let news = feed.news.borrow();
             (news.map.clone(), news.cursor.clone())
@@ -388,11 +395,12 @@ impl<S: Store> Driver<S> {
         feed.news.send_if_modified(|news| {
             let moved = news.map.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &map))
                 || news.cursor != cursor
+                || news.polled != polled
                 || news.link != Link::Live;
             let answers = !follows && news.answered < asked;
             (news.map, news.content) = (Some(map), content);
             news.cursor = cursor;
-            news.link = Link::Live;
+            (news.link, news.polled) = (Link::Live, polled);
             news.error = None;
             if answers {
                 news.answered = asked;

@@ -109,7 +109,8 @@ impl<S: Store> Remote<S> {
     /// once for each time, a second [`SourceDown`](crate::SourceDown) beside the one of the outage itself.
     /// Default: none is told.
     ///
-    /// Counted from the last sign of life, so nothing shorter than a heartbeat makes sense (30 s).
+    /// Counted from the last sign of life, so nothing shorter than a heartbeat makes sense (30 s); or, where the
+    /// store was away at the start, from when its cache was taken.
     pub fn stale_after(mut self, limit: Duration) -> Self {
         self.tuning.stale_after = Some(limit);
         self

@@ -42,6 +42,8 @@ pub(super) struct Follower<S: Store> {
     /// The outage that was told, until its end is.
     told: Option<Told>,
     stale_after: Option<Duration>,
+    /// When it began, where what is in force came from its cache.
+    kept: Option<Instant>,
     /// The sign of life after which it was told that nothing came for too long.
     stale: Option<Instant>,
     /// How many warnings of the store it has passed on.
@@ -77,6 +79,7 @@ impl<S: Store> Follower<S> {
             offers: Offers::default(),
             told: None,
             stale_after,
+            kept: None,
             stale: None,
             warned: 0,
             maker: Maker::default(),
@@ -131,10 +134,15 @@ impl<S: Store> Follower<S> {
             // Its session knows for how long it may be silent, and nothing would tell the end of an alarm.
             return None;
         }
-        let life = *lock(self.feed.life());
-        life.filter(|life| self.stale != Some(*life))
+        self.touched()
+            .filter(|life| self.stale != Some(*life))
             .zip(self.stale_after)
             .map(|(life, limit)| later(life, limit))
+    }
+
+    /// When the store last showed that it lives; where the cache is all that there was so far, when that was taken.
+    fn touched(&self) -> Option<Instant> {
+        lock(self.feed.life()).or(self.kept)
     }
 
     fn alarmed(&mut self, cx: &Context) -> Option<Result<Update, SourceError>> {
@@ -142,7 +150,7 @@ impl<S: Store> Follower<S> {
             self.grace = None;
             return self.without(cx).map(Ok);
         }
-        let (life, limit) = ((*lock(self.feed.life()))?, self.stale_after?);
+        let (life, limit) = (self.touched()?, self.stale_after?);
         if cx.now() < later(life, limit) {
             // It has shown that it lives since the alarm was set.
             return None;
@@ -244,6 +252,7 @@ impl<S: Store> Follower<S> {
         let (age, but) = (kept.age, if kept.sealed { "" } else { ", in which there are no secrets" });
         cx.warn(format!("{why}: started from its cache, {age:?} old{but}"));
         self.revision(&kept.cursor);
+        self.kept = Some(cx.now());
         self.cx.activity().stand(|standing| {
             if let Some(standing) = standing {
                 standing.cached = true;
@@ -309,6 +318,7 @@ impl<S: Store> Follower<S> {
             *standing = Some(Standing {
                 link,
                 since: since.unwrap_or_else(|| cx.now()),
+                polled: news.polled && link == Linked::Live,
                 cached,
                 life: self.feed.life().clone(),
                 holds: self.offered.is_some(),

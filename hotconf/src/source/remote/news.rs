@@ -14,6 +14,8 @@ pub(super) struct News {
     pub(super) content: u64,
     pub(super) cursor: Cursor,
     pub(super) link: Link,
+    /// The session asks now and then, and is told nothing.
+    pub(super) polled: bool,
     /// The last request to list anew that was answered, well or not.
     pub(super) answered: u64,
     /// Attempts that failed since the beginning.

@@ -226,6 +226,12 @@ pub trait Session: Send + 'static {
         Duration::from_secs(30)
     }
 
+    /// Whether it asks now and then for what changed, because the store tells nothing when it happens: then
+    /// [`status`](crate::Hot::status) says that it is [polled](crate::SourceStatus::polling).
+    fn polls(&self) -> bool {
+        false
+    }
+
     /// Tells the store what became of what it said as of `cursor`: an ACK or a NACK.
     ///
     /// Where several configurations follow the store, it is accepted once all of them have accepted it, and refused

@@ -119,7 +119,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
                 self.token = None;
                 Ok(())
             }
-            Err(fault) => Err(self.refused(fault).into_error()),
+            Err(fault) => Err(self.refused_without(fault, &password).into_error()),
         }
     }
 
@@ -236,14 +236,21 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
 
     /// What a fault means here.
     fn refused(&self, fault: Fault) -> Refusal {
+        self.refused_without(fault, "")
+    }
+
+    /// The same of a server that was shown a password.
+    fn refused_without(&self, fault: Fault, password: &str) -> Refusal {
+        let token = self.token.as_ref().and_then(|token| token.to_str().ok()).unwrap_or_default();
+        let secrets = [token, password];
         match fault {
             Fault::Status(Status { code: 0, .. }) => {
                 Refusal::Error(self.lied("the answer ended before all of it was there"))
             }
             Fault::Status(status) if status.message.is_empty() => {
-                judge(Some(status.code), &status.to_string())
+                judge(Some(status.code), &status.to_string(), &[])
             }
-            Fault::Status(Status { code, message }) => judge(Some(code), &message),
+            Fault::Status(Status { code, message }) => judge(Some(code), &message, &secrets),
             Fault::TooLong(why) => Refusal::Error(too_long(&why)),
             fault @ Fault::Broken(_) => {
                 Refusal::Error(SourceError::down(format!("{}: {}", self.name, words(&fault))))

@@ -129,7 +129,7 @@ fn canceled(said: &Watched, told: u64) -> Refusal {
     if said.reason.is_empty() {
         return Refusal::Error(SourceError::down("the server ended the watch and says no reason"));
     }
-    judge(None, &said.reason)
+    judge(None, &said.reason, &[])
 }
 
 fn gap(message: String) -> Refusal {

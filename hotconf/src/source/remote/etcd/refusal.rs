@@ -4,6 +4,7 @@
 //! Pure.
 
 use crate::source::SourceError;
+use crate::source::remote::net::words;
 
 /// Why we did not get what we asked for.
 #[derive(Clone, Debug)]
@@ -41,8 +42,8 @@ enum Kind {
     Down,
 }
 
-/// Reads a refusal; `code` is that of gRPC where there is one.
-pub(super) fn judge(code: Option<u32>, said: &str) -> Refusal {
+/// Reads a refusal; `code` is that of gRPC where there is one, and `secrets` what we showed to the server.
+pub(super) fn judge(code: Option<u32>, said: &str, secrets: &[&str]) -> Refusal {
     // 7: permission denied, 16: unauthenticated, for servers and proxies with words of their own.
     let by_code = match code {
         Some(7) => (Kind::Denied, "the store refuses us"),
@@ -52,7 +53,8 @@ pub(super) fn judge(code: Option<u32>, said: &str) -> Refusal {
     let known = KNOWN.iter().find(|(words, ..)| said.contains(words));
     let (kind, remedy) = known.map_or(by_code, |(_, kind, remedy)| (*kind, *remedy));
     let said = said.trim_start_matches("etcdserver: ").trim_start_matches("mvcc: ");
-    let message = if remedy.is_empty() { said.to_owned() } else { format!("{said}: {remedy}") };
+    let said = words(said, secrets);
+    let message = if remedy.is_empty() { said } else { format!("{said}: {remedy}") };
     match kind {
         Kind::Stale => Refusal::Stale(SourceError::denied(message)),
         Kind::Denied => Refusal::Error(SourceError::denied(message)),

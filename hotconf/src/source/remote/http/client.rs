@@ -169,6 +169,10 @@ impl Session for HttpSession {
         }
     }
 
+    fn polls(&self) -> bool {
+        self.hold().is_none()
+    }
+
     fn quiet(&self) -> Duration {
         let wait = self.hold().unwrap_or(self.settings.every);
         // A beat comes a tenth late at most; a server that holds a question may take its time too.

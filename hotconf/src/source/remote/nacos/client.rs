@@ -435,6 +435,10 @@ impl Session for NacosSession {
         }
     }
 
+    fn polls(&self) -> bool {
+        self.futile >= IMPATIENT
+    }
+
     fn quiet(&self) -> Duration {
         // As the official clients do: a server is busy with many, and may be late by a half.
         let hold = self.settings.hold;

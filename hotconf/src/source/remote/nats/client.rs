@@ -108,7 +108,7 @@ async fn open(settings: &Arc<Settings>, server: &Server, cx: &Context) -> Result
     loop {
         line.wait().await?;
         let (op, length) = line.heard()?;
-        let (ponged, refused) = (op == Op::Pong, of_refusal(&op));
+        let (ponged, refused) = (op == Op::Pong, of_refusal(&op, &claims));
         line.take(length);
         if let Some(error) = refused {
             return Err(error);
@@ -120,9 +120,12 @@ async fn open(settings: &Arc<Settings>, server: &Server, cx: &Context) -> Result
     Ok(NatsSession { settings: settings.clone(), line, inbox, asked: 0, following: None, held: None })
 }
 
-fn of_refusal(op: &Op<'_>) -> Option<SourceError> {
+fn of_refusal(op: &Op<'_>, claims: &Claims) -> Option<SourceError> {
+    // Names are none.
+    let secrets = claims.iter().filter(|(what, _)| !matches!(*what, "user" | "nkey"));
+    let secrets: Vec<&str> = secrets.map(|(_, secret)| &***secret).collect();
     match op {
-        Op::Refused(said) => refusal::refused(said),
+        Op::Refused(said) => refusal::refused(said, &secrets),
         _ => None,
     }
 }
@@ -300,7 +303,7 @@ impl NatsSession {
                         came = following.ordered.hear(&message).map(|heard| Some(Came::Heard(heard)));
                     }
                 }
-                Op::Refused(said) => came = refusal::refused(&said).map_or(Ok(None), Err),
+                Op::Refused(said) => came = refusal::refused(&said, &[]).map_or(Ok(None), Err),
                 Op::Info(_) | Op::Pong | Op::Ok => {}
             }
             self.line.take(length);

@@ -40,7 +40,7 @@ impl Line {
         let (op, length) = self.heard()?;
         let info = match op {
             Op::Info(json) => Ok(api::info(json)),
-            Op::Refused(said) => Err(refusal::refused(&said)),
+            Op::Refused(said) => Err(refusal::refused(&said, &[])),
             _ => Ok(None),
         };
         self.take(length);

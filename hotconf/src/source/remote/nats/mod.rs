@@ -1,7 +1,7 @@
 //! NATS `JetStream` KV: the keys of a bucket below a prefix, or one key that is a whole document.
 //!
-//! [`client`] holds the session and is the only file that waits, on a [`line`]; [`wire`] reads and writes the text
-//! protocol, [`api`] its JSON; [`consumer`] says what messages mean, and [`refusal`] what refusals do; [`credentials`]
+//! `client` holds the session and is the only file that waits, on a `line`; `wire` reads and writes the text
+//! protocol, `api` its JSON; `consumer` says what messages mean, and `refusal` what refusals do; `credentials`
 //! signs.
 
 mod api;

@@ -3,6 +3,7 @@
 //! Pure.
 
 use crate::source::SourceError;
+use crate::source::remote::net::words;
 
 /// The words of `-ERR` (nats-server, `server/errors.go`), what they mean, and what to do.
 const KNOWN: [(&str, bool, &str); 9] = [
@@ -21,9 +22,10 @@ const KNOWN: [(&str, bool, &str); 9] = [
     ("maximum account active connections", false, "the account has as many connections as it may have"),
 ];
 
-/// What `-ERR` means; `None`: it is about nothing that we need.
-pub(super) fn refused(said: &str) -> Option<SourceError> {
+/// What `-ERR` means; `None`: it is about nothing that we need. `secrets` are what we showed to the server.
+pub(super) fn refused(said: &str, secrets: &[&str]) -> Option<SourceError> {
     let lower = said.to_ascii_lowercase();
+    let said = words(said, secrets);
     if lower.starts_with("permissions violation") {
         // Taking a consumer away is a courtesy: the server forgets it by itself.
         if said.contains(".CONSUMER.DELETE.") {
@@ -41,12 +43,13 @@ pub(super) fn refused(said: &str) -> Option<SourceError> {
     Some(match known {
         Some((_, true, remedy)) => SourceError::denied(format!("{said}: {remedy}")),
         Some((_, false, remedy)) => SourceError::down(format!("{said}: {remedy}")),
-        None => SourceError::down(said.to_owned()),
+        None => SourceError::down(said),
     })
 }
 
 /// What a refusal of `JetStream` means; codes as in nats-server's `server/errors.json`.
 pub(super) fn barred(bucket: &str, code: u64, error: u64, said: &str) -> SourceError {
+    let said = words(said, &[]);
     match (code, error) {
         (_, 10059) => SourceError::invalid(format!(
             "there is no bucket `{bucket}` ({said}): make it with `nats kv add {bucket}`, or correct `.bucket(..)`"
@@ -66,17 +69,20 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let kind = |said| refused(said).unwrap().kind();
+        let kind = |said| refused(said, &[]).unwrap().kind();
         assert_eq!(kind("Authorization Violation"), Denied);
         assert_eq!(kind("User Authentication Expired"), Denied);
         assert_eq!(kind("Slow Consumer"), Down);
         assert_eq!(kind("something new"), Down);
-        let said = refused("Permissions Violation for Publish to \"$JS.API.CONSUMER.CREATE.KV_x\"").unwrap();
+        let said =
+            refused("Permissions Violation for Publish to \"$JS.API.CONSUMER.CREATE.KV_x\"", &[]).unwrap();
         assert!(said.to_string().contains("publish to `$JS.API.CONSUMER.CREATE.KV_x`"), "{said}");
         assert_eq!(said.kind(), Denied);
-        let said = refused("Permissions Violation for Subscription to \"_INBOX.a.d.1\"").unwrap();
+        let said = refused("Permissions Violation for Subscription to \"_INBOX.a.d.1\"", &[]).unwrap();
         assert!(said.to_string().contains("subscribe to `_INBOX.a.d.1`"), "{said}");
-        assert!(refused("Permissions Violation for Publish to \"$JS.API.CONSUMER.DELETE.KV_x.c\"").is_none());
+        assert!(
+            refused("Permissions Violation for Publish to \"$JS.API.CONSUMER.DELETE.KV_x.c\"", &[]).is_none()
+        );
     }
 
     #[test]

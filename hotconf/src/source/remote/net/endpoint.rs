@@ -105,6 +105,9 @@ impl Endpoint {
     }
 }
 
+const CREDENTIALS: &str = "found a user name or a password in it: give them as credentials, and take them out of the \
+                           address, which is shown in logs";
+
 /// Without the query, which may hold a token.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -149,16 +152,16 @@ fn read(url: &str) -> Result<Endpoint, String> {
     let split = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, target) = rest.split_at(split);
     if authority.contains('@') {
-        return Err("found a user name or a password in it: give them as credentials, and take them out of \
-             the address, which is shown in logs"
-            .to_owned());
+        return Err(CREDENTIALS.to_owned());
     }
+    // With an `@` behind it, what looks like a host or a port may be the beginning of a password with a slash in it.
+    let strange = |what: String| Err(if url.contains('@') { CREDENTIALS.to_owned() } else { what });
     let (host, port) = match authority.strip_prefix('[') {
         Some(address) => {
             let (host, port) =
                 address.split_once(']').ok_or_else(|| "found no `]` after the IPv6 address".to_owned())?;
             if host.parse::<std::net::Ipv6Addr>().is_err() {
-                return Err(format!("found `[{host}]`, which is no IPv6 address"));
+                return strange(format!("found `[{host}]`, which is no IPv6 address"));
             }
             (host, port.strip_prefix(':').unwrap_or(port))
         }
@@ -166,13 +169,13 @@ fn read(url: &str) -> Result<Endpoint, String> {
     };
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     if host.is_empty() || host.len() > 253 || !host.chars().all(fits) {
-        return Err(format!("found the host {host:?}"));
+        return strange(format!("found the host {host:?}"));
     }
     let port = match port {
         "" => default_port(tls),
         port => match port.parse() {
             Ok(port @ 1..) => port,
-            _ => return Err(format!("found the port {port:?}")),
+            _ => return strange(format!("found the port {port:?}")),
         },
     };
     if !target.bytes().all(|b| b.is_ascii_graphic()) {
@@ -230,6 +233,9 @@ mod tests {
         assert!(said("host:2379").contains("without a scheme"));
         let info = said("https://user:hunter2@host/x");
         assert!(info.contains("user name") && !info.contains("hunter2") && !info.contains("user:"), "{info}");
+        for url in ["https://user:hunter2/x@host", "https://user:hunter2?x@host", "http://[hunter2]/x@host"] {
+            assert!(said(url).contains("user name") && !said(url).contains("hunter2"), "{}", said(url));
+        }
         for url in [
             "http://",
             "http://:80",

@@ -181,7 +181,9 @@ impl Http1 {
                 return Err(SourceError::down(format!("{} closed the connection", self.endpoint)));
             }
         }
-        let mut open = Open::to(asked.to, &self.transport, cx).await?;
+        let others = self.transport.for_others();
+        let own = asked.to.is_same_origin(&self.endpoint);
+        let mut open = Open::to(asked.to, if own { &self.transport } else { &others }, cx).await?;
         match open.exchange(&asked).await {
             Ok(answer) => Ok(self.keep(open, answer)),
             Err(Failure::Unanswered(error) | Failure::Broken(error)) => Err(error),

@@ -21,6 +21,7 @@ mod stream;
 mod tls;
 mod token;
 mod transport;
+mod words;
 
 pub(super) use addresses::Addresses;
 pub(super) use base64::{decode as from_base64, encode as base64};
@@ -36,3 +37,4 @@ pub(super) use tls::handshake;
 pub use token::Token;
 pub(super) use token::elsewhere;
 pub use transport::Transport;
+pub(super) use words::words;

@@ -27,6 +27,13 @@ impl Proxy {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
         };
+        if user.is_none() && rest.contains('@') {
+            // What stands before it may be a part of a password.
+            return Err(SourceError::invalid(
+                "the address of the proxy: expected `http://user:password@host:port`, found an `@` behind a `/`, `?` or \
+                 `#`: write these in a password as `%2F`, `%3F` and `%23`",
+            ));
+        }
         let endpoint = Endpoint::parse(&format!("{scheme}://{host}")).map_err(|error| {
             SourceError::invalid(format!("the address of the proxy: {error}; HTTP proxies are supported"))
         })?;
@@ -155,6 +162,14 @@ mod tests {
             Some("http://big:4")
         );
         assert_eq!(via("https://h", &[]), None);
+    }
+
+    #[test]
+    fn a_password_that_cannot_be_told_from_a_path_is_not_repeated() {
+        for url in ["http://user:hunter2/x@host", "user:hunter2#x@host", "http://user:hun/ter2@host:1"] {
+            let said = Proxy::parse(url).err().unwrap().to_string();
+            assert!(said.contains("%2F") && !said.contains("hun"), "{said}");
+        }
     }
 
     #[test]

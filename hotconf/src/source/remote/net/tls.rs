@@ -95,7 +95,12 @@ fn certificates(pem: &Pem, what: &str) -> Result<Vec<CertificateDer<'static>>, S
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(format!("{} has no {what}: expected `-----BEGIN CERTIFICATE-----`", name(pem))),
-        Err(error) => Err(format!("{} is no PEM: {}", name(pem), explain(&error))),
+        // What is wrong is not repeated: a key may stand in the same file, and all of it on the line that is.
+        Err(_) => Err(format!(
+            "{} is no PEM: expected `-----BEGIN CERTIFICATE-----`, text in base64, and `-----END CERTIFICATE-----`, \
+             each on a line of its own",
+            name(pem)
+        )),
     }
 }
 
@@ -148,5 +153,17 @@ mod tests {
         assert!(said.contains("encrypted") && !said.contains("aHVu"), "{said}");
         let said = private_key(&Pem::Text(Arc::new(Zeroizing::new("hunter2".into())))).unwrap_err();
         assert!(!said.contains("hunter2"), "{said}");
+    }
+
+    #[test]
+    fn a_key_in_a_file_of_certificates_is_not_repeated() {
+        // As it comes out of a variable in which line breaks were lost.
+        for text in ["-----BEGIN PRIVATE KEY----- hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2\n"] {
+            let said = config(&Transport::new().ca_pem(text), Vec::new()).unwrap_err();
+            let bytes = format!("{:?}", b"hunter2");
+            let bytes = bytes.trim_matches(['[', ']']);
+            assert!(said.contains("BEGIN CERTIFICATE"), "{said}");
+            assert!(!said.contains("hunter2") && !said.contains(bytes), "{said}");
+        }
     }
 }

@@ -27,7 +27,12 @@ use zeroize::Zeroizing;
 /// # let _ = (projected, minted);
 /// ```
 #[derive(Clone)]
-pub struct Token(Kind);
+pub struct Token {
+    kind: Kind,
+    /// Held by whoever reads a file or calls back, also when nobody waits for it any more: one that hangs holds one
+    /// worker up, and not one more with each attempt.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -42,22 +47,26 @@ type Callback = Arc<dyn Fn() -> Result<String, Box<dyn Error + Send + Sync>> + S
 impl Token {
     /// This text, for as long as the program runs.
     pub fn value(token: impl Into<String>) -> Self {
-        Self(Kind::Value(Arc::new(Secret::from(token.into()))))
+        Self::of(Kind::Value(Arc::new(Secret::from(token.into()))))
     }
 
     /// The text of a file, without the space around it. It is read at each use, so that a rotation is seen.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::File(path.into()))
+        Self::of(Kind::File(path.into()))
     }
 
-    /// What `make` returns. It is called at each use, on a thread where it may block; what its error says is
-    /// told to the user.
+    /// What `make` returns. It is called at each use, once at a time, on a thread where it may block; what its error
+    /// says is told to the user.
     pub fn callback<F>(make: F) -> Self
     where
         F: Fn() -> Result<String, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(Kind::Callback(NEXT.fetch_add(1, Ordering::Relaxed), Arc::new(make)))
+        Self::of(Kind::Callback(NEXT.fetch_add(1, Ordering::Relaxed), Arc::new(make)))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, turn: Arc::default() }
     }
 
     /// The text as of now.
@@ -66,19 +75,23 @@ impl Token {
     ///
     /// Why there is none, without a letter of it.
     pub(crate) async fn read(&self, cx: &Context) -> Result<Zeroizing<String>, SourceError> {
-        let made = match &self.0 {
+        let made = match &self.kind {
             Kind::Value(token) => Ok(Zeroizing::new(token.expose().clone())),
             Kind::File(path) => {
-                let path = path.clone();
-                elsewhere(cx, move || from_file(&path)).await.unwrap_or_else(cut_short)
+                let (path, turn) = (path.clone(), self.turn.clone().lock_owned().await);
+                let read = move || {
+                    let _turn = turn;
+                    from_file(&path)
+                };
+                elsewhere(cx, read).await.unwrap_or_else(cut_short)
             }
             Kind::Callback(_, make) => {
-                let make = make.clone();
-                let called = move || match make() {
-                    Ok(token) => Ok(Zeroizing::new(token)),
-                    Err(error) => {
-                        Err(format!("the callback for the token failed: {}", super::explain(&*error)))
-                    }
+                let (make, turn) = (make.clone(), self.turn.clone().lock_owned().await);
+                let called = move || {
+                    let _turn = turn;
+                    make().map(Zeroizing::new).map_err(|error| {
+                        format!("the callback for the token failed: {}", super::explain(&*error))
+                    })
                 };
                 elsewhere(cx, called).await.unwrap_or_else(cut_short)
             }
@@ -96,7 +109,7 @@ impl Token {
 
     /// Equal for tokens that are the same, and never the token itself.
     pub(crate) fn identify(&self) -> String {
-        match &self.0 {
+        match &self.kind {
             Kind::Value(token) => format!("value {}", fingerprint(token.expose().as_bytes())),
             Kind::File(path) => format!("file {}", path.display()),
             Kind::Callback(number, _) => format!("callback {number}"),
@@ -104,7 +117,7 @@ impl Token {
     }
 
     fn name(&self) -> String {
-        match &self.0 {
+        match &self.kind {
             Kind::Value(_) => "the token".to_owned(),
             Kind::File(path) => format!("the token in {}", path.display()),
             Kind::Callback(..) => "the token of the callback".to_owned(),
@@ -126,7 +139,7 @@ impl From<String> for Token {
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.kind {
             Kind::Value(_) => f.write_str("Token(value)"),
             Kind::File(path) => write!(f, "Token(file {})", path.display()),
             Kind::Callback(..) => f.write_str("Token(callback)"),

@@ -130,6 +130,11 @@ impl Transport {
         }
     }
 
+    /// The same for a server that we were sent on to: our certificate is not for it.
+    pub(super) fn for_others(&self) -> Self {
+        Self { client: None, ..self.clone() }
+    }
+
     /// Adds to an identity what tells this transport from others.
     pub(crate) fn identify(&self, identity: Identity) -> Identity {
         let trust = match &self.trust {

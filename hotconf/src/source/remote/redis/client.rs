@@ -13,7 +13,7 @@
 mod reading;
 
 use super::line::Line;
-use super::refusal::{is_unknown, judge};
+use super::refusal::{is_refused, is_unknown, judge, judge_without};
 use super::wire::{Reply, command, literally};
 use super::{Address, Scope, Settings};
 use crate::race::{Either, race};
@@ -165,7 +165,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
                     match self.ask(words).await? {
                         // Nobody asks who we are: a password that is not needed is no mistake.
                         Reply::Error(said) if !said.contains("no password is set") => {
-                            return Err(judge(&said));
+                            return Err(judge_without(&said, password));
                         }
                         _ => {}
                     }
@@ -173,7 +173,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
                 self.pulse().await?;
                 return Ok(false);
             }
-            Reply::Error(said) => return Err(judge(&said)),
+            Reply::Error(said) => {
+                let password = user.as_ref().map_or("", |(_, password)| &***password);
+                return Err(judge_without(&said, password));
+            }
             _ => return Err(self.lied()),
         };
         let is = |key: &[u8], value: &[u8]| {
@@ -441,20 +444,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Live<T> {
     }
 }
 
-/// Whether the server does not let us, or cannot: another way may be open.
-fn is_refused(said: &str) -> bool {
-    said.starts_with("NOPERM") || said.starts_with("ERR")
-}
-
 /// Whether with these flags events come of all that can happen to the keys.
 fn suffices(flags: &[u8], scope: &Scope) -> bool {
     let kinds: &[u8] = if let Scope::Hash(_) = scope { b"ghxe" } else { b"g$xe" };
     flags.contains(&b'K') && (flags.contains(&b'A') || kinds.iter().all(|kind| flags.contains(kind)))
-}
-
-fn wrong_type(key: &[u8], expected: &str, found: &[u8]) -> SourceError {
-    let (key, found) = (key.escape_ascii(), found.escape_ascii());
-    SourceError::invalid(format!("{key}: expected {expected}, found a key of the type `{found}`"))
 }
 
 /// What a key is called; one that is no text by its bytes.
@@ -481,6 +474,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Session for Live<T> {
         Ok(self.listing(all))
     }
 
+    /// Whether events come cannot always be seen: then it does not count as told.
+    fn polls(&self) -> bool {
+        !self.is_told()
+    }
+
     fn quiet(&self) -> Duration {
         QUIET
     }
@@ -489,6 +487,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Session for Live<T> {
 impl Session for RedisSession {
     async fn next(&mut self, cx: &Context, after: Option<&Cursor>) -> Result<Step, SourceError> {
         self.0.next(cx, after).await
+    }
+
+    fn polls(&self) -> bool {
+        self.0.polls()
     }
 
     fn quiet(&self) -> Duration {

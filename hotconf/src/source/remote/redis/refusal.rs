@@ -2,10 +2,8 @@
 //!
 //! Pure.
 
+use crate::source::remote::net::words;
 use crate::source::{SourceError, SourceErrorKind};
-
-/// No error of a Redis is longer; what stands in its place may be.
-const LONGEST: usize = 300;
 
 /// The beginnings of errors, what they mean to us, and what to do.
 const KNOWN: [(&str, SourceErrorKind, &str); 20] = [
@@ -48,9 +46,14 @@ const MOVED: &str = "this is one node of a cluster, and redirections are not fol
 
 /// What `said` means.
 pub(super) fn judge(said: &str) -> SourceError {
+    judge_without(said, "")
+}
+
+/// The same of what may repeat a password.
+pub(super) fn judge_without(said: &str, password: &str) -> SourceError {
     // The words of a command that is not known are repeated by the server, a password among them.
     let said = said.split(", with args").next().unwrap_or_default();
-    let mut short: String = said.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    let mut short = words(said, &[password]);
     let known = KNOWN.iter().find(|(begin, ..)| said.starts_with(begin));
     let (kind, remedy) = known.map_or((SourceErrorKind::Down, ""), |&(_, kind, remedy)| (kind, remedy));
     if !remedy.is_empty() {
@@ -61,6 +64,17 @@ pub(super) fn judge(said: &str) -> SourceError {
         SourceErrorKind::Invalid => SourceError::invalid(short),
         _ => SourceError::down(short),
     }
+}
+
+/// Whether the server does not let us, or cannot: another way may be open.
+pub(super) fn is_refused(said: &str) -> bool {
+    said.starts_with("NOPERM") || said.starts_with("ERR")
+}
+
+/// There is something else at a key.
+pub(super) fn wrong_type(key: &[u8], expected: &str, found: &[u8]) -> SourceError {
+    let (key, found) = (key.escape_ascii(), found.escape_ascii());
+    SourceError::invalid(format!("{key}: expected {expected}, found a key of the type `{found}`"))
 }
 
 /// Whether the server does not know the command, or not in this form.
@@ -95,6 +109,7 @@ mod tests {
         let said =
             judge("ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `shop`, `hunter2`, ");
         assert_eq!(said.to_string(), "ERR unknown command `HELLO`");
-        assert!(judge(&"x".repeat(9000)).to_string().len() <= LONGEST);
+        let said = judge_without("WRONGPASS no user has the password hunter2", "hunter2").to_string();
+        assert!(said.contains(".password(password)") && !said.contains("hunter2"), "{said}");
     }
 }

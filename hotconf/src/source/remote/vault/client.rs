@@ -89,7 +89,7 @@ impl VaultSession {
         let mut http = Http1::new(endpoint.clone(), settings.transport.clone());
         http.open(cx).await?;
         Ok(Self {
-            line: Line::Free(http),
+            line: Line::Free(Box::new(http)),
             base: endpoint.path().trim_end_matches('/').into(),
             server: format!("{}://{}", endpoint.scheme(), endpoint.authority()).into(),
             settings: settings.clone(),
@@ -409,6 +409,10 @@ impl Session for VaultSession {
             None => self.list(cx).await,
             Some(cursor) => self.follow(cx, cursor).await,
         }
+    }
+
+    fn polls(&self) -> bool {
+        true
     }
 
     fn quiet(&self) -> Duration {

@@ -5,12 +5,11 @@ use crate::source::{BoxFuture, Context, SourceError};
 use zeroize::Zeroizing;
 
 /// The way to the server: one question at a time.
-#[allow(clippy::large_enum_variant)] // there is one for each source, and it is free most of the time
 pub(super) enum Line {
-    Free(Http1),
+    Free(Box<Http1>),
     /// A question is under way. Whoever asked may be gone: it is then answered before the next, so that the connection
     /// outlasts a future that was dropped.
-    Busy(BoxFuture<'static, (Http1, Result<Response, SourceError>)>),
+    Busy(BoxFuture<'static, (Box<Http1>, Result<Response, SourceError>)>),
 }
 
 /// A question, with all that it needs.
@@ -46,7 +45,7 @@ impl Line {
 }
 
 impl Question {
-    async fn put(self, mut http: Http1, cx: Context) -> (Http1, Result<Response, SourceError>) {
+    async fn put(self, mut http: Box<Http1>, cx: Context) -> (Box<Http1>, Result<Response, SourceError>) {
         // Agents may ask for the first, which no page in a browser can send.
         let mut headers = vec![Header::new("x-vault-request", "true")];
         if let Some(namespace) = &self.namespace {

@@ -1,5 +1,5 @@
-//! Secrets of `HashiCorp` Vault and of `OpenBao`: [`wire`] reads answers, [`term`] says when what is lent is renewed,
-//! [`client`] asks, [`login`] has the token to show, and [`line`] the connection.
+//! Secrets of `HashiCorp` Vault and of `OpenBao`: `wire` reads answers, `term` says when what is lent is renewed,
+//! `client` asks, `login` has the token to show, and `line` the connection.
 
 mod client;
 mod line;

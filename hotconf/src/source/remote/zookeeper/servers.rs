@@ -24,11 +24,22 @@ impl Servers {
         let (mut hosts, mut chroots) = (Vec::new(), Vec::new());
         for string in strings {
             let string = string.trim();
+            // What is wrong with these is not repeated: there may be a password in it.
+            let strange = || {
+                SourceError::invalid(
+                    "expected servers such as `10.0.0.1:2181,10.0.0.2/app`, found a scheme or a user: say who we are by \
+                     `.digest(user, password)`",
+                )
+            };
+            if string.contains("://") {
+                return Err(strange());
+            }
             let (servers, chroot) = string.split_at(string.find('/').unwrap_or(string.len()));
             for server in servers.split(',').map(str::trim).filter(|server| !server.is_empty()) {
                 let host = host(server);
                 // What is no host is told now, with what was found.
-                endpoint(&host, false)?;
+                endpoint(&host, false)
+                    .map_err(|error| if string.contains('@') { strange() } else { error })?;
                 hosts.push(host);
             }
             let chroot = chroot.trim_end_matches('/');
@@ -102,6 +113,10 @@ mod tests {
         assert!(read(&["a/x", "b/y"]).unwrap_err().contains("`/x` and `/y`"));
         assert!(read(&["a:port"]).unwrap_err().contains("10.0.0.1:2181"));
         assert!(read(&["a//x"]).unwrap_err().contains("\"//x\""));
+        for url in ["zookeeper://user:hunter2@a", "user:hunter2/x@a", "user:hunter2@a:1"] {
+            let said = read(&[url]).unwrap_err();
+            assert!(said.contains("digest") && !said.contains("hunter2"), "{said}");
+        }
         let said = read(&["user:hunter2@a:1"]).unwrap_err();
         assert!(!said.contains("hunter2"), "{said}");
         for path in ["shop", "/shop/", "//", "/a/../b", "/a/./b", "/a\nb", "/a\0", ""] {

@@ -1,8 +1,8 @@
 //! What stands in the store, as of one moment.
 
-use super::super::refusal::judge;
+use super::super::refusal::{judge, wrong_type};
 use super::super::wire::{Reply, command, literally};
-use super::{Dirty, Live, News, Scope, next, wrong_type};
+use super::{Dirty, Live, News, Scope, next};
 use crate::source::remote::Entry;
 use crate::source::{Context, SourceError};
 use std::collections::{BTreeMap, BTreeSet};
