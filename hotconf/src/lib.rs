@@ -89,12 +89,12 @@
 //! | `sealed` | no | caches that are sealed with a key | `chacha20poly1305` and its crates | – |
 //! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
 //! | `etcd` | no | [`Etcd`]: keys of an etcd v3, and documents in them | those of `http`, and 6 more (h2) | – |
-//! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
-//! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; it brings `json` | – |
-//! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
-//! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; the feature `json` | – |
-//! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http` | – |
+//! | `consul` | no | [`Consul`]: keys of a Consul, and documents in them | those of `http`; turns `json` on | – |
 //! | `zookeeper` | no | [`ZooKeeper`]: its nodes, and documents in them | those of `http` | – |
+//! | `vault` | no | [`Vault`]: secrets of `HashiCorp` Vault and `OpenBao` | those of `http`; turns `json` on | – |
+//! | `nats` | no | [`Nats`]: keys of a NATS `JetStream` bucket, and documents in them | those of `http`; turns `json` on | – |
+//! | `redis` | no | [`Redis`]: keys, hashes and documents of a Redis or Valkey | those of `http` | – |
+//! | `nacos` | no | [`Nacos`]: documents of a Nacos | those of `http`; turns `json` on | – |
 //! | `full` | no | all of these | their sum | – |
 //!
 //! # Tracing
