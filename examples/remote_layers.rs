@@ -56,6 +56,6 @@ fn main() -> Result<(), Error> {
     // Each field with the source that won; a key of a store is named with its revision.
     println!("\n{}\n", config.explain());
     // And what it hides, the winner first.
-    println!("http.timeout:\n{}", config.explain_field(Shop::FIELDS.http.timeout));
+    println!("{}", config.explain_field(Shop::FIELDS.http.timeout));
     config.blocking_shutdown(Duration::from_secs(5))
 }

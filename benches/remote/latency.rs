@@ -11,9 +11,6 @@ use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 const ROUNDS: u32 = 15;
-const PUTS: u64 = 40;
-/// Between puts: nobody is still busy with the last one, nor asleep.
-const PAUSE: Duration = Duration::from_millis(1);
 
 pub(crate) fn latency<B: Bench>(store: &mut B) {
     let (mut limit, mut visible, mut ratios) = (vec![], vec![], vec![]);
@@ -53,8 +50,8 @@ fn bare<B: Bench>(store: &mut B) -> Vec<f64> {
         let _ = B::watch(stream, &mut || told.send((Instant::now(), ())).unwrap_or_default());
     });
     heard.recv().expect("the watch stands");
-    let times = (1..=PUTS).map(|n| {
-        std::thread::sleep(PAUSE);
+    let times = (1..=B::PUTS).map(|n| {
+        std::thread::sleep(B::PAUSE);
         put(store, n, &heard).0
     });
     let times = times.collect();
@@ -87,8 +84,8 @@ fn ours<B: Bench>(store: &mut B) -> Vec<f64> {
     let mut watch = config.watch(App::FIELDS.n);
     // Past what follows a start.
     std::thread::sleep(Duration::from_millis(50));
-    let times = (1..=PUTS).map(|n| {
-        std::thread::sleep(PAUSE);
+    let times = (1..=B::PUTS).map(|n| {
+        std::thread::sleep(B::PAUSE);
         while pin!(watch.next()).poll(&mut Context::from_waker(&waker)).is_ready() {}
         let (time, found) = put(store, n, &heard);
         assert_eq!(found, n, "what is read then is the new version");

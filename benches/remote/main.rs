@@ -24,29 +24,25 @@ mod stores;
 #[path = "../../tests/remote/zookeeper/client.rs"]
 mod zookeeper_client;
 
+use std::process::Command;
 use stores::Bench;
 
 type Part<B> = (&'static str, fn(&mut B));
 
-/// All parts, or those that were named, over one store, if it was named or none was.
-fn run<B: Bench>() {
+const STORES: [&str; 5] = ["etcd", "nats", "redis", "zookeeper", "consul"];
+
+/// These parts of one store, or all.
+fn run<B: Bench>(named: &[String]) {
     let parts: [Part<B>; 7] = [
+        // Before others have left room behind in the heap.
+        ("heap", costs::heap),
         ("latency", latency::latency),
         ("one", costs::one_of_a_thousand),
         ("hundred", costs::a_hundred),
         ("freeze", faults::freeze),
         ("back", faults::back),
-        ("heap", costs::heap),
         ("idle", costs::idle),
     ];
-    let names = ["etcd", "nats", "redis", "zookeeper", "consul"];
-    let (stores, named): (Vec<_>, Vec<_>) = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .partition(|arg| names.contains(&arg.as_str()));
-    if !stores.is_empty() && !stores.iter().any(|store| store == B::NAME) {
-        return;
-    }
     // What is missing is named by whoever looks for it.
     let Some(mut store) = B::start() else { return };
     println!("\n{}", B::NAME);
@@ -61,9 +57,21 @@ fn main() {
     if std::env::args().any(|arg| arg == "--test") {
         return;
     }
-    run::<stores::etcd::Etcd>();
-    run::<stores::nats::Nats>();
-    run::<stores::redis::Redis>();
-    run::<stores::zookeeper::ZooKeeper>();
-    run::<stores::consul::Consul>();
+    let args = std::env::args().skip(1).filter(|arg| !arg.starts_with('-'));
+    let (stores, parts): (Vec<_>, Vec<_>) = args.partition(|arg| STORES.contains(&arg.as_str()));
+    match stores.first().map(String::as_str) {
+        Some("etcd") if stores.len() == 1 => run::<stores::etcd::Etcd>(&parts),
+        Some("nats") if stores.len() == 1 => run::<stores::nats::Nats>(&parts),
+        Some("redis") if stores.len() == 1 => run::<stores::redis::Redis>(&parts),
+        Some("zookeeper") if stores.len() == 1 => run::<stores::zookeeper::ZooKeeper>(&parts),
+        Some("consul") if stores.len() == 1 => run::<stores::consul::Consul>(&parts),
+        // Each in a process of its own, which begins with an empty heap.
+        _ => {
+            let program = std::env::current_exe().expect("it runs");
+            for store in STORES.iter().filter(|name| stores.is_empty() || stores.iter().any(|s| s == *name)) {
+                let status = Command::new(&program).arg(store).args(&parts).status().expect("it runs");
+                assert!(status.success(), "{store}: {status}");
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@ use hotconf::remote::Remote;
 use hotconf::remote::consul::ConsulStore;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 pub(crate) struct Consul {
     server: Server,
@@ -22,6 +23,9 @@ impl Bench for Consul {
     type Store = ConsulStore;
 
     const NAME: &'static str = "consul";
+    const PUTS: u64 = 10;
+    /// hotconf does not ask again within 150 ms, but for once after a rest.
+    const PAUSE: Duration = Duration::from_millis(170);
 
     fn start() -> Option<Self> {
         Server::start().map(|server| Self { server, writer: None })

@@ -44,7 +44,8 @@ impl Line {
     ) -> io::Result<(String, String)> {
         let length = body.len();
         self.say(
-            format!("{asked} HTTP/1.1\r\nhost: bench\r\n{headers}content-length: {length}\r\n\r\n{body}").as_bytes(),
+            format!("{asked} HTTP/1.1\r\nhost: bench\r\n{headers}content-length: {length}\r\n\r\n{body}")
+                .as_bytes(),
         )?;
         let status = self.line()?;
         let (mut length, mut found) = (None, String::new());

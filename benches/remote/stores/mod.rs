@@ -24,6 +24,9 @@ pub(crate) trait Bench: Sized {
     /// What stands before every key, and between the parts of one.
     const ROOT: &'static str = "";
     const SEPARATOR: &'static str = "/";
+    /// Puts in a round, and between two of them: nobody is still busy with the last one, nor asleep.
+    const PUTS: u64 = 40;
+    const PAUSE: Duration = Duration::from_millis(1);
 
     /// Nothing where no server is here, which is said.
     fn start() -> Option<Self>;

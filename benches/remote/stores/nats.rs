@@ -43,17 +43,20 @@ impl Bench for Nats {
     fn close(&mut self) {}
 
     fn watch(stream: TcpStream, told: &mut dyn FnMut()) -> io::Result<()> {
+        // Of its own: consumers whose listener is gone are there for some seconds.
+        let inbox = format!("_INBOX.{}", stream.local_addr()?.port());
         let mut line = Line::new(stream)?;
         let consumer = json!({"stream_name": "KV_config", "config": {
-            "deliver_subject": "_INBOX.watch", "deliver_policy": "new", "ack_policy": "none",
+            "deliver_subject": format!("{inbox}.watch"), "deliver_policy": "new", "ack_policy": "none",
             "filter_subject": format!("$KV.config.{FOLDER}.>"), "mem_storage": true, "num_replicas": 1,
         }});
         let consumer = consumer.to_string();
         line.line()?; // the greeting
         line.say(
             format!(
-                "CONNECT {{\"verbose\":false,\"headers\":true}}\r\nSUB _INBOX.watch 1\r\nSUB _INBOX.answer 2\r\n\
-                 PUB $JS.API.CONSUMER.CREATE.KV_config _INBOX.answer {}\r\n{consumer}\r\n",
+                "CONNECT {{\"verbose\":false,\"headers\":true}}\r\nSUB {inbox}.watch 1\r\n\
+                 SUB {inbox}.answer 2\r\n\
+                 PUB $JS.API.CONSUMER.CREATE.KV_config {inbox}.answer {}\r\n{consumer}\r\n",
                 consumer.len()
             )
             .as_bytes(),
@@ -64,7 +67,8 @@ impl Bench for Nats {
                 line.say(b"PONG\r\n")?;
             }
             if head.starts_with("MSG ") || head.starts_with("HMSG ") {
-                let length: usize = head.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("a length");
+                let length: usize =
+                    head.rsplit(' ').next().and_then(|word| word.parse().ok()).expect("a length");
                 let body = line.bytes(length + 2)?;
                 told();
                 assert!(!body.windows(7).any(|word| word == b"\"error\""), "there is a consumer");
