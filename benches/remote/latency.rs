@@ -1,7 +1,7 @@
 //! From a put to the new version being readable, beside a watch that does nothing with what it hears.
 
 use crate::common::{human, spread};
-use crate::stores::{App, Bench, FOLDER};
+use crate::stores::{App, Bench, FOLDER, Watching};
 use hotconf::{Hot, Live};
 use std::future::Future;
 use std::net::{Shutdown, TcpStream};
@@ -13,10 +13,16 @@ use std::time::{Duration, Instant};
 const ROUNDS: u32 = 15;
 
 pub(crate) fn latency<B: Bench>(store: &mut B) {
-    let (mut limit, mut visible, mut ratios) = (vec![], vec![], vec![]);
+    let (mut limit, mut surely, mut visible) = (vec![], vec![], vec![]);
+    let (mut ratios, mut sure_ratios) = (vec![], vec![]);
     for _ in 0..ROUNDS {
-        let (theirs, own) = (bare(store), ours(store));
+        let (theirs, own) = (bare(store, B::watch), ours(store));
         ratios.push(spread(&own).1 / spread(&theirs).1);
+        if let Some(watch) = B::SURE {
+            let sure = bare(store, watch);
+            sure_ratios.push(spread(&own).1 / spread(&sure).1);
+            surely.extend(sure);
+        }
         limit.extend(theirs);
         visible.extend(own);
     }
@@ -27,9 +33,16 @@ pub(crate) fn latency<B: Bench>(store: &mut B) {
         println!("    {name:<42} {:>12} ({} to {})", at(50), at(10), at(90));
     };
     row("bare watch: the value is there", limit);
+    if B::SURE.is_some() {
+        row("bare watch: and it is sure", surely);
+    }
     row("hotconf: the version is readable", visible);
-    let (low, mid, high) = spread(&ratios);
-    println!("    round by round {mid:.2}x ({low:.2} to {high:.2})");
+    for (name, ratios) in [("the bare watch", ratios), ("the sure one", sure_ratios)] {
+        if !ratios.is_empty() {
+            let (low, mid, high) = spread(&ratios);
+            println!("    round by round {mid:.2}x of {name} ({low:.2} to {high:.2})");
+        }
+    }
 }
 
 /// One put, until it was heard of.
@@ -40,14 +53,14 @@ fn put<B: Bench, T>(store: &mut B, n: u64, heard: &mpsc::Receiver<(Instant, T)>)
     ((at - begun).as_secs_f64() * 1e9, told)
 }
 
-fn bare<B: Bench>(store: &mut B) -> Vec<f64> {
+fn bare<B: Bench>(store: &mut B, watch: Watching) -> Vec<f64> {
     store.put(FOLDER, "n", "0");
     let (told, heard) = mpsc::channel();
     let stream = TcpStream::connect(store.address()).expect("connected");
     let end = stream.try_clone().expect("a second handle");
     let thread = std::thread::spawn(move || {
         // It ends with its connection.
-        let _ = B::watch(stream, &mut || told.send((Instant::now(), ())).unwrap_or_default());
+        let _ = watch(stream, &mut || told.send((Instant::now(), ())).unwrap_or_default());
     });
     heard.recv().expect("the watch stands");
     let times = (1..=B::PUTS).map(|n| {

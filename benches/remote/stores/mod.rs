@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 /// Where the keys of most parts stand.
 pub(crate) const FOLDER: &str = "bench";
 
+/// See [`Bench::watch`].
+pub(crate) type Watching = fn(TcpStream, &mut dyn FnMut()) -> io::Result<()>;
+
 pub(crate) trait Bench: Sized {
     type Store: Store;
 
@@ -47,6 +50,9 @@ pub(crate) trait Bench: Sized {
     /// A watch of [`FOLDER`] that brings the value, and does nothing with it. Says so when it stands, and at each change;
     /// ends with the stream.
     fn watch(stream: TcpStream, told: &mut dyn FnMut()) -> io::Result<()>;
+
+    /// The same, of one that asks all that is to be asked before a change may be believed to be whole, where that is more.
+    const SURE: Option<Watching> = None;
 
     /// How many watches the server has, where it tells.
     fn watches(&mut self) -> Option<u64>;

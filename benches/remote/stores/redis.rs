@@ -1,7 +1,7 @@
 //! Redis: the watch is `CLIENT TRACKING`, which names the key, and the `GET` of its value.
 
 use super::line::Line;
-use super::{Bench, FOLDER};
+use super::{Bench, FOLDER, Watching};
 use crate::servers::process::Process;
 use crate::servers::redis::Redis as Server;
 use hotconf::remote::Remote;
@@ -54,22 +54,33 @@ impl Bench for Redis {
     }
 
     fn watch(stream: TcpStream, told: &mut dyn FnMut()) -> io::Result<()> {
-        let mut line = Line::new(stream)?;
-        line.say(format!("HELLO 3\r\nCLIENT TRACKING ON BCAST PREFIX {FOLDER}:\r\n").as_bytes())?;
-        pass(&mut line)?;
-        pass(&mut line)?;
-        told();
-        loop {
-            pass(&mut line)?;
-            line.say(format!("GET {FOLDER}:n\r\n").as_bytes())?;
-            pass(&mut line)?;
-            told();
-        }
+        follow(stream, false, told)
     }
+
+    /// Whether another transaction came before the `GET` is known by the answer to one more question.
+    const SURE: Option<Watching> = Some(|stream, told| follow(stream, true, told));
 
     fn watches(&mut self) -> Option<u64> {
         let said = self.server.run(&[&["CLIENT", "LIST"]]).concat();
         Some(said.lines().filter(|line| line.contains(" name=hotconf ")).count() as u64)
+    }
+}
+
+fn follow(stream: TcpStream, sure: bool, told: &mut dyn FnMut()) -> io::Result<()> {
+    let mut line = Line::new(stream)?;
+    line.say(format!("HELLO 3\r\nCLIENT TRACKING ON BCAST PREFIX {FOLDER}:\r\n").as_bytes())?;
+    pass(&mut line)?;
+    pass(&mut line)?;
+    told();
+    loop {
+        pass(&mut line)?;
+        line.say(format!("GET {FOLDER}:n\r\n").as_bytes())?;
+        pass(&mut line)?;
+        if sure {
+            line.say(b"PING\r\n")?;
+            pass(&mut line)?;
+        }
+        told();
     }
 }
 
