@@ -49,7 +49,7 @@ pub(crate) fn form(ty: &Type) -> Option<&'static str> {
     let segment = last(ty)?;
     let inner_is_text = || arguments(segment).first().is_some_and(|inner| form(inner) == Some("Text"));
     Some(match segment.ident.to_string().as_str() {
-        "String" | "str" => "Text",
+        "String" | "str" | "FileContent" | "SecretFile" => "Text",
         "Arc" | "Rc" if inner_is_text() => "Text",
         "Vec" | "VecDeque" | "HashSet" | "BTreeSet" => "List",
         name if name.ends_with("Map") => "Map",
@@ -218,6 +218,8 @@ pub(crate) fn plain(ty: &Type) -> bool {
             | "SocketAddrV6"
             | "ByteSize"
             | "SystemTime"
+            | "FileContent"
+            | "SecretFile"
     ) || name.starts_with("NonZero")
         || integer(ty).is_some();
     let wrapper = matches!(

@@ -75,6 +75,13 @@ fn bounds(ctxt: &Ctxt, field: &Field, range: &Range, kind: Option<&Kind>) -> [Op
         ctxt.error(&range.tokens, message);
         return [None; 2];
     }
+    if types::mentions(&field.ty, "FileContent") || types::mentions(&field.ty, "SecretFile") {
+        ctxt.error(
+            &range.tokens,
+            "the content of a file has no order: hold it to a `check` instead of a `range`",
+        );
+        return [None; 2];
+    }
     if types::mentions(&field.ty, "Secret") {
         ctxt.error(&range.tokens, "a secret has no order: hold it to a `check` instead of a `range`");
         return [None; 2];

@@ -3,6 +3,7 @@
 use crate::engine::{self, Setup};
 use crate::error::Error;
 use crate::format::Limits;
+use crate::grey::Instance;
 use crate::hot::Hot;
 use crate::layer::{Explanations, Policy};
 use crate::load::HotConf;
@@ -55,6 +56,7 @@ pub struct Builder<T> {
     name: String,
     sources: Vec<Box<dyn Source>>,
     policy: Policy,
+    here: Instance,
     startup: Duration,
     poll: Duration,
     limits: Limits,
@@ -70,6 +72,7 @@ impl<T: HotConf> Builder<T> {
             name: T::SCHEMA.name.to_owned(),
             sources: Vec::new(),
             policy: Policy::default(),
+            here: Instance::anonymous(),
             startup: Duration::from_secs(10),
             poll: Duration::from_secs(2),
             limits: Limits::default(),
@@ -89,6 +92,33 @@ impl<T: HotConf> Builder<T> {
     /// Names the configuration in traces; the type's name by default.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Says which instance this is: overlays of documents (`hotconf.when`) hold on some instances only.
+    ///
+    /// ```
+    /// use hotconf::{Hot, HotConf, Inline, Instance};
+    ///
+    /// # #[derive(Clone, Debug, HotConf)]
+    /// # struct App {
+    /// #     #[hotconf(default = 3, range = "1..=10")]
+    /// #     retries: u32,
+    /// # }
+    /// let text = r#"
+    ///     retries = 4
+    ///     [[hotconf.when]]
+    ///     name = "patient"
+    ///     labels = { zone = ["eu-1", "eu-2"] }
+    ///     set = { retries = 8 }
+    /// "#;
+    /// let here = Instance::of("pod-7").label("zone", "eu-2");
+    /// let loaded = Hot::<App>::builder().source(Inline::toml("app", text)).instance(here).read()?;
+    /// assert_eq!(loaded.retries, 8);
+    /// # Ok::<(), hotconf::Error>(())
+    /// ```
+    pub fn instance(mut self, here: Instance) -> Self {
+        self.here = here;
         self
     }
 
@@ -161,6 +191,7 @@ impl<T: HotConf> Builder<T> {
             name: self.name.into(),
             sources: self.sources,
             policy: self.policy,
+            here: self.here,
             startup: self.startup,
             poll: self.poll,
             limits: self.limits,

@@ -59,9 +59,10 @@
 //! above its own, and a test holds it.
 //!
 //! ```text
-//! error origin secret sync units      words that all share; they may know each other
+//! error named origin secret sync units  words that all share; they may know each other
 //! value
 //! format schema
+//! grey
 //! source layer diff
 //! load
 //! publish
@@ -85,6 +86,7 @@
 //! | `watch` | yes | file events through `notify` | `notify` and 8 crates; one thread | the content poll (2 s) is quick enough for you |
 //! | `tracing` | yes | the story as `tracing` events and spans | `tracing`, `tracing-core`, `once_cell` | you read [`Events`] instead |
 //! | `clap` | no | a layer of what was typed on a clap command line | `clap` without its default features | – |
+//! | `semver` | no | rules of overlays that ask for versions | `semver` | – |
 //! | `remote` | no | [`remote`]: remote stores of one's own, and their cache on disk | nothing; the engine may have sockets: two descriptors more | – |
 //! | `sealed` | no | caches that are sealed with a key | `chacha20poly1305` and its crates | – |
 //! | `http` | no | [`Http`]: a document behind an `http` or `https` address | 21 crates (hyper, rustls with ring, tokio's sockets) and a C compiler for ring | – |
@@ -161,10 +163,18 @@
 //! # Ok::<(), hotconf::Error>(())
 //! ```
 //!
+//! # Files that settings name
+//!
+//! A leaf of type [`FileContent`] or [`SecretFile`] is a path in the document and the content in the value. The
+//! files are read with the configuration and followed like sources; those that are replaced together, as a
+//! certificate and its key, come in one version. `status()` lists them as one source while there are some.
+//!
 //! # Defaults
 //!
 //! | what | default | set by |
 //! |---|---|---|
+//! | files that settings name | 1 024, each as long as a document | – |
+//! | waiting for a file that a new document names | 4 s; about 1 s for one that is missing | – |
 //! | unknown keys | a warning with the nearest name | [`Builder::deny_unknown_keys`] |
 //! | length of a document | 16 MiB | [`Builder::max_document_bytes`] |
 //! | depth of a document | 128 tables and lists within each other | [`Builder::max_depth`] |
@@ -190,6 +200,7 @@
 // Generated code names this crate as `::hotconf`; inside of it that is us.
 
 mod error;
+mod named;
 mod origin;
 mod race;
 mod secret;
@@ -198,6 +209,7 @@ mod units;
 mod value;
 
 mod format;
+mod grey;
 mod schema;
 
 mod layer;
@@ -227,11 +239,13 @@ pub use builder::{Builder, Loaded};
 pub use diff::{Diff, DiffItem};
 pub use error::{Error, Problem, ProblemKind};
 pub use format::Format;
+pub use grey::Instance;
 pub use hot::{Hot, WeakHot};
 #[cfg(feature = "derive")]
 pub use hotconf_derive::HotConf;
 pub use layer::{Candidate, Explanation, Explanations};
 pub use load::{HotConf, SetError};
+pub use named::{FileContent, SecretFile};
 pub use observe::{
     Applied, Counters, Event, Events, FieldChange, RestartRequired, SourceDown, SourceState, SourceStatus,
     SourceUp, Status, Warning,

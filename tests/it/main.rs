@@ -6,6 +6,10 @@ mod diff;
 mod errors;
 mod events;
 mod fallbacks;
+#[cfg(target_os = "linux")]
+mod files_named;
+#[cfg(target_os = "linux")]
+mod files_named_secret;
 mod hostile;
 #[cfg(unix)]
 mod in_its_place;
@@ -13,6 +17,7 @@ mod layers;
 mod lifecycle;
 mod limits;
 mod load;
+mod overlays;
 #[cfg(unix)]
 mod probe;
 mod promises;

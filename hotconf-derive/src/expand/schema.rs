@@ -119,7 +119,7 @@ fn meta(field: &Field, whole: bool) -> TokenStream {
 fn secrecy(field: &Field) -> TokenStream {
     let (ty, attrs) = (&field.ty, &field.attrs);
     let p = private_at(field.span());
-    if types::mentions(ty, "Secret") {
+    if types::mentions(ty, "Secret") || types::mentions(ty, "SecretFile") {
         quote!(.secret())
     } else if field.is_nested() {
         TokenStream::new()

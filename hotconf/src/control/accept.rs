@@ -2,10 +2,11 @@
 
 use super::pending::Pending;
 use super::standing::Source;
-use super::window::{Reload, Window};
-use super::words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs};
+use super::window::{FETCH, Reload, Window};
+use super::words::{Answer, Document, Effect, Good, Input, Judged, News, Refusal, Runs};
 use crate::error::Error;
 use crate::source::{SourceError, SourceErrorKind, Verdict};
+use crate::sync::later;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,6 +26,10 @@ pub(crate) struct Control<D> {
     stands: Option<u64>,
     /// The instant that was asked for last.
     wake: Option<Instant>,
+    /// The source that stands for the files that settings name.
+    files: Option<usize>,
+    /// Until when a candidate waits for such files.
+    fetching: Option<Instant>,
 }
 
 /// A candidate that is being judged.
@@ -35,9 +40,11 @@ struct Trial<D> {
     older: Vec<usize>,
     /// Why the first candidate was refused; this is the second then: accepted documents and the newcomers alone.
     first: Option<Refusal>,
+    /// The newcomer of the named files as it came, where the second candidate has it without what is broken.
+    broken: Option<D>,
 }
 
-impl<D: Clone> Control<D> {
+impl<D: Document> Control<D> {
     /// Begins with what the first load accepted, as version 1.
     pub(crate) fn new(accepted: impl IntoIterator<Item = (Arc<str>, D)>) -> Self {
         Self {
@@ -50,12 +57,22 @@ impl<D: Clone> Control<D> {
             count: 0,
             stands: None,
             wake: None,
+            files: None,
+            fetching: None,
         }
+    }
+
+    /// The same with the source that stands for the files that settings name. While none does, it is asked
+    /// nothing.
+    pub(crate) fn with_files(mut self, source: usize, none: bool) -> Self {
+        self.sources[source].ended = none;
+        self.files = Some(source);
+        self
     }
 
     /// Whether a window is open that closes as soon as no source is about to bring anything.
     pub(crate) fn waits_for_calm(&self) -> bool {
-        self.window.is_open() && self.reload.is_none() && self.trial.is_none()
+        self.window.is_open() && !self.window.is_held() && self.reload.is_none() && self.trial.is_none()
     }
 
     /// Whether a reload is unanswered.
@@ -75,15 +92,23 @@ impl<D: Clone> Control<D> {
                 }
             }
             Input::Calm | Input::Time => {}
+            Input::Flipped => {
+                if self.trial.is_none() {
+                    self.offer(&mut effects);
+                }
+            }
             Input::Reload => self.ask(now, &mut effects),
             Input::Judged(judged) => {
                 if let Some(trial) = self.trial.take() {
-                    self.judged(trial, judged, &mut effects);
+                    self.judged(trial, judged, now, &mut effects);
                 }
             }
         }
         if self.trial.is_none() {
             self.look(calm, now, &mut effects);
+        }
+        if !self.window.is_open() && self.trial.is_none() {
+            self.fetching = None;
         }
         self.note_refusal(&mut effects);
         let wake = [self.window.closes(), self.reload.as_ref().map(Reload::deadline)];
@@ -118,6 +143,9 @@ impl<D: Clone> Control<D> {
                 self.window.remove(source)
             }
         };
+        if self.files == Some(source) {
+            self.window.release(now);
+        }
         if let Some(document) = earlier {
             effects.push(Effect::Settle { source, document, verdict: Verdict::Superseded });
         }
@@ -158,9 +186,10 @@ impl<D: Clone> Control<D> {
     fn look(&mut self, calm: bool, now: Instant, effects: &mut Vec<Effect<D>>) {
         let through = self.reload.as_ref().is_some_and(|reload| reload.is_through(now));
         let due = self.window.closes().is_some_and(|at| now >= at);
-        if self.window.is_open() && (through || due || calm && self.reload.is_none()) {
+        let held = self.window.is_held();
+        if self.window.is_open() && (due || !held && (through || calm && self.reload.is_none())) {
             self.offer(effects);
-        } else if let Some(reload) = self.reload.take_if(|_| through) {
+        } else if let Some(reload) = self.reload.take_if(|_| through && !held) {
             let names: Vec<_> = self.sources.iter().map(|source| source.name.clone()).collect();
             let ended = self.sources.iter().filter(|source| source.ended);
             let gone = ended.filter_map(Source::why_down).cloned().collect();
@@ -176,29 +205,54 @@ impl<D: Clone> Control<D> {
             (0..self.sources.len()).filter(|s| self.sources[*s].aside.is_some() && !is_new(*s)).collect();
         let newest = |source: &Source<D>| source.aside.as_ref().unwrap_or(&source.accepted).clone();
         let candidate = with(self.sources.iter().map(newest).collect(), &newcomers);
-        self.trial = Some(Trial { newcomers, older, first: None });
+        self.trial = Some(Trial { newcomers, older, first: None, broken: None });
         effects.push(Effect::Judge { candidate, second: false });
     }
 
-    fn judged(&mut self, trial: Trial<D>, judged: Judged, effects: &mut Vec<Effect<D>>) {
-        match judged {
-            Judged::Good(good) => self.accept(trial, good, effects),
-            Judged::Bad(refusal) if trial.first.is_none() && !trial.older.is_empty() => {
-                let accepted = self.sources.iter().map(|source| source.accepted.clone()).collect();
-                let candidate = with(accepted, &trial.newcomers);
-                self.trial = Some(Trial { first: Some(refusal), ..trial });
-                effects.push(Effect::Judge { candidate, second: true });
+    fn judged(&mut self, trial: Trial<D>, judged: Judged, now: Instant, effects: &mut Vec<Effect<D>>) {
+        let refusal = match (judged, self.files) {
+            (Judged::Good(good), _) => return self.accept(trial, good, effects),
+            (Judged::Wants(paths, _), Some(files)) if self.fetching.is_none_or(|until| now < until) => {
+                let until = *self.fetching.get_or_insert_with(|| later(now, FETCH));
+                self.sources[files].ended = false;
+                self.window.hold(trial.newcomers, until);
+                return effects.push(Effect::Fetch(paths));
             }
+            // Where the time of files is over, it is wrong that they are not there.
+            (Judged::Bad(refusal) | Judged::Wants(_, refusal), _) => refusal,
+        };
+        let mended = self.mended(&trial.newcomers).filter(|_| trial.first.is_none());
+        if trial.first.is_none() && (!trial.older.is_empty() || mended.is_some()) {
+            let accepted = self.sources.iter().map(|source| source.accepted.clone()).collect();
+            let Trial { mut newcomers, older, .. } = trial;
+            let broken = mended.map(|(at, mended)| std::mem::replace(&mut newcomers[at].1, mended));
+            let candidate = with(accepted, &newcomers);
+            self.trial = Some(Trial { newcomers, older, first: Some(refusal), broken });
+            effects.push(Effect::Judge { candidate, second: true });
+        } else {
             // The problems of the first candidate: it is what the sources hold.
-            Judged::Bad(second) => {
-                let refusal = trial.first.unwrap_or(second);
-                self.refuse(trial.newcomers, refusal, effects);
+            let Trial { mut newcomers, first, broken, .. } = trial;
+            if let Some(broken) = broken {
+                newcomers
+                    .iter_mut()
+                    .filter(|(s, _)| Some(*s) == self.files)
+                    .for_each(|n| n.1 = broken.clone());
             }
+            self.refuse(newcomers, first.unwrap_or(refusal), effects);
         }
     }
 
+    /// Where among the newcomers the named files are, and what of them is not broken.
+    fn mended(&self, newcomers: &[(usize, D)]) -> Option<(usize, D)> {
+        let files = self.files?;
+        let at = newcomers.iter().position(|(source, _)| *source == files)?;
+        newcomers[at].1.mended(&self.sources[files].accepted).map(|mended| (at, mended))
+    }
+
     fn accept(&mut self, trial: Trial<D>, good: Good, effects: &mut Vec<Effect<D>>) {
+        self.fetching = None;
         let mut changed: Vec<(usize, bool)> = Vec::new();
+        let broken = trial.broken.zip(trial.first.clone()).zip(self.files);
         for (source, document) in &trial.newcomers {
             changed.push((*source, self.sources[*source].accept(document.clone())));
         }
@@ -232,11 +286,16 @@ impl<D: Clone> Control<D> {
             let document = self.sources[source].accepted.clone();
             effects.push(Effect::Settle { source, document, verdict: verdict.clone() });
         }
-        let recovered = changed.into_iter().filter(|(_, recovered)| *recovered);
+        let whole = |source: usize| broken.as_ref().is_none_or(|(_, files)| *files != source);
+        let recovered = changed.into_iter().filter(|(source, recovered)| *recovered && whole(*source));
         effects.extend(recovered.map(|(source, _)| Effect::Tell(News::Up { source })));
+        if let Some(((document, refusal), files)) = broken {
+            self.refuse(vec![(files, document)], refusal, effects);
+        }
     }
 
     fn refuse(&mut self, newcomers: Vec<(usize, D)>, refusal: Refusal, effects: &mut Vec<Effect<D>>) {
+        self.fetching = None;
         let error = Error::problems_in("the new configuration", refusal.problems)
             .warned(refusal.warnings)
             .keeping(self.version);

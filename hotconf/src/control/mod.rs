@@ -10,6 +10,11 @@
 //! as it was at process start. Where the first fails, the candidate is refused; where only the second
 //! fails, the whole change is pending.
 //!
+//! Files that a setting names are one more source, of which the document is the contents of all. A candidate
+//! that names one which is not at hand is held until they are read, within [`window::FETCH`]: it is
+//! then judged again, with whatever else came meanwhile. If it is refused because one of the files is broken, the
+//! others are tried without it.
+//!
 //! `(Input, now) → Vec<Effect>`: no clock, no I/O, no lock, no thread; `D` is whatever stands for a document.
 //! [`words`] are the inputs and effects; [`accept`] holds the documents and decides; [`window`] says when the
 //! next candidate is due, and who asked for it; [`standing`] says how each source is doing; [`pending`] what
@@ -28,4 +33,4 @@ mod words;
 
 pub(crate) use accept::Control;
 pub(crate) use first::{Asked, First, first};
-pub(crate) use words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs, Standing};
+pub(crate) use words::{Answer, Document, Effect, Good, Input, Judged, News, Refusal, Runs, Standing};

@@ -6,10 +6,17 @@
 //! so many milliseconds pass and then is `time`. Instants in an answer count from the begin.
 
 use super::Control;
-use super::words::{Answer, Effect, Good, Input, Judged, News, Refusal, Runs, Standing};
+use super::words::{Answer, Document, Effect, Good, Input, Judged, News, Refusal, Runs, Standing};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::source::{SourceError, Verdict};
 use std::time::{Duration, Instant};
+
+/// Of named files, a number above 100 is that of what is not broken, with something broken beside it.
+impl Document for u32 {
+    fn mended(&self, accepted: &Self) -> Option<Self> {
+        self.checked_sub(100).filter(|mended| mended != accepted)
+    }
+}
 
 /// What a candidate is worth, by the document of each source.
 type Judge = fn(&[u32]) -> Judged;
@@ -36,7 +43,10 @@ fn bad() -> Judged {
 /// Walks one history, and compares every answer.
 fn walk(rule: &str, sources: usize, judge: Judge, steps: &[(&str, &str)]) -> Control<u32> {
     let names = ["a", "b", "c"].into_iter().take(sources);
-    let mut control = Control::new(names.map(|name| (name.into(), 0)));
+    walk_on(Control::new(names.map(|name| (name.into(), 0))), rule, judge, steps)
+}
+
+fn walk_on(mut control: Control<u32>, rule: &str, judge: Judge, steps: &[(&str, &str)]) -> Control<u32> {
     let begin = Instant::now();
     let (mut now, mut ticket) = (begin, None);
     for (step, expected) in steps {
@@ -73,6 +83,7 @@ fn input(step: &str, ticket: Option<u64>, now: &mut Instant) -> Input<u32> {
     }
     match step {
         "calm" => return Input::Calm,
+        "flip" => return Input::Flipped,
         "time" => return Input::Time,
         "reload" => return Input::Reload,
         _ => {}
@@ -112,6 +123,10 @@ fn told(effect: Effect<u32>, begin: Instant) -> Option<String> {
         }
         Effect::Refused(Some(error)) => format!("stands: {error}"),
         Effect::Refused(None) => "none stands".to_owned(),
+        Effect::Fetch(paths) => {
+            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            format!("fetch {}", paths.join(", "))
+        }
         Effect::Tell(News::Rejected(error)) => format!("tell rejected: {error}"),
         Effect::Tell(News::Down { source, .. }) => format!("tell {} down", name(source)),
         Effect::Tell(News::Up { source }) => format!("tell {} up", name(source)),
@@ -183,6 +198,28 @@ fn what_is_accepted() {
         1,
         good,
         &[("a1", ""), ("a2", "a1 superseded"), ("calm", "judge [2]; a is well; install 2; a2 in version 2")],
+    );
+}
+
+#[test]
+fn what_an_overlay_changes_by_itself_is_judged_without_any_document() {
+    walk(
+        "a flip is a version where something moves, and settles nothing",
+        2,
+        good,
+        &[("flip", "judge [0, 0]; install 2"), ("flip", "judge [0, 0]; install 3")],
+    );
+    walk(
+        "what waits in the window goes with it",
+        2,
+        good,
+        &[("b1", ""), ("flip", "judge [0, 1]; b is well; install 2; b1 in version 2"), ("calm", "")],
+    );
+    walk(
+        "one that is not valid leaves everything as it is",
+        1,
+        |_| bad(),
+        &[("flip", "judge [0]; tell rejected: bad; keeping version 1")],
     );
 }
 
@@ -562,4 +599,134 @@ fn a_report_names_the_first_candidate_s_problems() {
         })
         .collect();
     assert_eq!(rejected[0].to_string(), "first; keeping version 1");
+}
+
+/// The source `c` stands for named files: a document above 4 names one that is there from document 1 of `c` on.
+fn above_four_wants(documents: &[u32]) -> Judged {
+    if documents[..2].iter().any(|document| *document > 4) && documents[2] == 0 {
+        let problems = vec![Problem::new(ProblemKind::Unreadable, "", "not in time")];
+        return Judged::Wants(["f".into()].into(), Refusal { problems, warnings: Vec::new() });
+    }
+    above_ten_is_bad(documents)
+}
+
+/// As [`walk`], with named files.
+fn walk_files(rule: &str, steps: &[(&str, &str)]) {
+    let names = ["a", "b", "c"];
+    let control = Control::new(names.map(|name| (name.into(), 0))).with_files(2, true);
+    walk_on(control, rule, above_four_wants, steps);
+}
+
+#[test]
+fn a_candidate_is_held_until_the_files_are_there_that_it_names() {
+    walk_files(
+        "with what came meanwhile it is one version",
+        &[
+            ("a5", ""),
+            ("calm", "judge [5, 0, 0]; fetch f; wake at 4000"),
+            ("calm", ""),
+            ("b1", ""),
+            ("+100", ""),
+            ("c1", "wake at 400"),
+            (
+                "calm",
+                "judge [5, 1, 1]; a is well; b is well; c is well; install 2; a5 in version 2; b1 in version 2; \
+                 c1 in version 2",
+            ),
+            ("c2", "wake at 400"),
+            ("calm", "judge [5, 1, 2]; c is well; install 3; c2 in version 3"),
+        ],
+    );
+    walk_files(
+        "it is not held for ever",
+        &[
+            ("a5", ""),
+            ("calm", "judge [5, 0, 0]; fetch f; wake at 4000"),
+            (
+                "+4000",
+                "judge [5, 0, 0]; a is refused; a5 refused; stands: not in time; keeping version 1; \
+                 tell rejected: not in time; keeping version 1",
+            ),
+            ("c1", "wake at 4300"),
+            (
+                "calm",
+                "judge [5, 0, 1]; a is well; c is well; none stands; install 2; c1 in version 2; a5 in version 2; tell a up",
+            ),
+        ],
+    );
+    walk_files(
+        "a source that takes back what it brought is not waited for",
+        &[
+            ("a5", ""),
+            ("calm", "judge [5, 0, 0]; fetch f; wake at 4000"),
+            ("a6", "a5 superseded"),
+            ("a1", "a6 superseded"),
+            ("c1", ""),
+            ("calm", "judge [1, 0, 1]; a is well; c is well; install 2; a1 in version 2; c1 in version 2"),
+        ],
+    );
+}
+
+#[test]
+fn a_broken_file_does_not_hold_back_another() {
+    const BAD: &str = "stands: bad; keeping version";
+    walk_files(
+        "what is not broken is in force, and what is, is told",
+        &[
+            ("a5", ""),
+            ("calm", "judge [5, 0, 0]; fetch f; wake at 4000"),
+            ("c1", ""),
+            ("calm", "judge [5, 0, 1]; a is well; c is well; install 2; a5 in version 2; c1 in version 2"),
+            ("c102", ""),
+            (
+                "calm",
+                &format!(
+                    "judge [5, 0, 102]; judge again [5, 0, 2]; c is well; install 3; c2 in version 3; c is refused; \
+                     c102 refused; {BAD} 3; tell rejected: bad; keeping version 3"
+                ),
+            ),
+            ("b1", ""),
+            ("calm", "judge [5, 1, 102]; judge again [5, 1, 2]; b is well; install 4; b1 in version 4"),
+            ("c3", ""),
+            ("calm", "judge [5, 1, 3]; c is well; none stands; install 5; c3 in version 5; tell c up"),
+        ],
+    );
+    walk_files(
+        "where nothing else is new, it is refused as a whole",
+        &[
+            ("c102", ""),
+            ("a11", ""),
+            (
+                "calm",
+                &format!(
+                    "judge [11, 0, 102]; judge again [11, 0, 2]; c is refused; c102 refused; a is refused; a11 refused; \
+                     {BAD} 1; tell rejected: bad; keeping version 1"
+                ),
+            ),
+            ("c100", ""),
+            (
+                "calm",
+                &format!(
+                    "judge [11, 0, 100]; judge again [0, 0, 100]; c is refused; c100 refused; {BAD} 1; tell rejected: bad; keeping version 1"
+                ),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_reload_is_answered_when_the_files_are_there() {
+    walk_files(
+        "which are asked once they are named",
+        &[
+            ("reload", "refresh; wake at 10000"),
+            ("a5@", ""),
+            ("b0@", "judge [5, 0, 0]; fetch f; wake at 4000"),
+            (
+                "c1",
+                "judge [5, 0, 1]; a is well; b is well; c is well; install 2; a5 in version 2; b0 in version 2; \
+                 c1 in version 2; answer 2",
+            ),
+        ],
+    );
 }

@@ -15,17 +15,23 @@ pub(super) const GATHER: Duration = Duration::from_millis(300);
 /// How long `reload` waits for the slowest source.
 pub(super) const RELOAD: Duration = Duration::from_secs(10);
 
+/// How long a candidate waits for files that it names: as long as a writer may hold one, and a second for one
+/// that is missing.
+pub(super) const FETCH: Duration = Duration::from_secs(4);
+
 /// The documents that came since the last candidate: the newest of each source.
 #[derive(Debug, Clone)]
 pub(super) struct Window<D> {
     newcomers: Vec<(usize, D)>,
     /// When it closes at the latest.
     closes: Option<Instant>,
+    /// It waits for files that a document of it names.
+    held: bool,
 }
 
 impl<D> Default for Window<D> {
     fn default() -> Self {
-        Self { newcomers: Vec::new(), closes: None }
+        Self { newcomers: Vec::new(), closes: None, held: false }
     }
 }
 
@@ -43,15 +49,31 @@ impl<D> Window<D> {
         let at = self.newcomers.iter().position(|(s, _)| *s == source)?;
         let (_, document) = self.newcomers.remove(at);
         if self.newcomers.is_empty() {
-            self.closes = None;
+            (self.closes, self.held) = (None, false);
         }
         Some(document)
     }
 
     /// Closes it, and takes all that came.
     pub(super) fn take(&mut self) -> Vec<(usize, D)> {
-        self.closes = None;
+        (self.closes, self.held) = (None, false);
         std::mem::take(&mut self.newcomers)
+    }
+
+    /// Takes back what was taken, until the files are there that it names, or until `until`.
+    pub(super) fn hold(&mut self, newcomers: Vec<(usize, D)>, until: Instant) {
+        (self.newcomers, self.closes, self.held) = (newcomers, Some(until), true);
+    }
+
+    /// The files are there.
+    pub(super) fn release(&mut self, now: Instant) {
+        if std::mem::take(&mut self.held) {
+            self.closes = Some(later(now, GATHER));
+        }
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held
     }
 
     pub(super) fn is_open(&self) -> bool {

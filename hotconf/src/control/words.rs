@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Problem};
 use crate::source::{SourceError, Verdict};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// What happened.
@@ -13,10 +15,18 @@ pub(crate) enum Input<D> {
     Calm,
     /// The instant that [`Effect::WakeAt`] named has come.
     Time,
+    /// An overlay of a document in force begins or ends to hold by now.
+    Flipped,
     /// Somebody asks for every source to be read anew. Not while an earlier one is unanswered.
     Reload,
     /// The candidate that [`Effect::Judge`] asked for was judged.
     Judged(Judged),
+}
+
+/// A document, of which maybe a part can be taken where the whole is refused.
+pub(crate) trait Document: Clone {
+    /// What is new in it and not broken, and all else as it was accepted; `None` where that is nothing.
+    fn mended(&self, accepted: &Self) -> Option<Self>;
 }
 
 /// How a source answered.
@@ -37,6 +47,8 @@ pub(crate) enum Judged {
     Good(Good),
     /// It is not.
     Bad(Refusal),
+    /// It cannot be told: it names files that are not at hand. What would be said of it without them.
+    Wants(BTreeSet<PathBuf>, Refusal),
 }
 
 /// What is to be known of a candidate whose desired value is valid.
@@ -76,6 +88,9 @@ pub(crate) enum Effect<D> {
     Refresh { ticket: u64 },
     /// Load a candidate from these documents, one per source, and say how it fared.
     Judge { candidate: Vec<D>, second: bool },
+    /// Have these files read and followed too, and those that are followed read anew: what comes of it is an
+    /// answer of the source that stands for the named files.
+    Fetch(BTreeSet<PathBuf>),
     /// Put the candidate judged last in force as this version. Where that is the version before, nothing
     /// moves: only places and what waits are noted.
     Install { version: u64, waiting: Vec<u32> },

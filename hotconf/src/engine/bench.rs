@@ -5,11 +5,13 @@ use super::judge::{self, Base, Refused};
 use crate::format::{Format, Limits, parse_again};
 use crate::layer::{Policy, Stack};
 use crate::load::HotConf;
+use crate::named::Contents;
 use crate::publish::{Core, Meta, Scope, Snapshot, Version};
 use crate::schema::Select;
 use crate::source::Update;
 use crate::subscribe::{Hub, Topic, Watch};
 use crate::value::Layered;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -18,21 +20,23 @@ pub(crate) struct Bench<T> {
     layers: Vec<Vec<Layered>>,
     base: Base<T>,
     core: Arc<Core<T>>,
+    contents: Arc<Contents>,
 }
 
 impl<T: HotConf> Bench<T> {
     pub(crate) fn new(layers: Vec<Update>) -> Self {
         let layers: Vec<_> = layers.into_iter().map(Update::into_docs).collect();
-        let first = judge::first::<T>(stack(&layers), Policy::default());
+        let first = judge::first::<T>(stack(&layers), none(), Policy::default());
         let candidate = first.unwrap_or_else(|refused| refuse(&refused));
         let (running, _) = first_snapshot(candidate);
-        Self { layers, base: Base::first(running.clone()), core: Core::new(running) }
+        Self { layers, base: Base::first(running.clone()), core: Core::new(running), contents: none() }
     }
 
     pub(crate) fn reload(&mut self, layer: usize, update: Update) -> usize {
         self.layers[layer] = update.into_docs();
-        let (candidate, _) = judge::judge(&self.base, stack(&self.layers), Policy::default())
-            .unwrap_or_else(|refused| refuse(&refused));
+        let (candidate, _) =
+            judge::judge(&self.base, stack(&self.layers), self.contents.clone(), Policy::default())
+                .unwrap_or_else(|refused| refuse(&refused));
         let before = &self.base.running.0.meta;
         let meta = Arc::new(Meta {
             number: before.number + 1,
@@ -102,6 +106,11 @@ fn stack(layers: &[Vec<Layered>]) -> Stack {
         stack.push("bench", layer.clone());
     }
     stack
+}
+
+/// No file is named.
+fn none() -> Arc<Contents> {
+    Arc::new(Contents::none(Arc::from(Path::new(""))))
 }
 
 fn refuse<R>(refused: &Refused) -> R {

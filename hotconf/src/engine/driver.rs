@@ -3,8 +3,10 @@
 //! What is accepted, when, and what is told of it is decided there; how a version is put in force is in
 //! [`install`](super::install). Nothing is decided here but what control cannot know: that a shutdown came.
 
+use super::clock::Clock;
 use super::judge::{Base, Candidate, judge};
 use super::loading::load;
+use super::named::Files;
 use super::plan::{Offer, Plan};
 use super::pull::{Answer, Arrival, Order};
 use super::reloads::{Reloads, Request};
@@ -14,7 +16,7 @@ use crate::control::{self, Control, Effect, Input, Judged};
 use crate::error::{Error, Problem};
 use crate::load::HotConf;
 use crate::observe::trace::{Span, Verdict};
-use crate::observe::{Board, Event, Warning, trace};
+use crate::observe::{Board, Event, SourceState, Warning, trace};
 use crate::source::{Group, SourceError};
 use crate::subscribe::{Report, Topic};
 use std::collections::VecDeque;
@@ -34,6 +36,8 @@ pub(crate) struct Inlets {
     pub(crate) warned: mpsc::Receiver<(usize, String)>,
     /// Which sources are about to bring something.
     pub(crate) group: Arc<Group>,
+    /// What came during the first load and was none of it.
+    pub(crate) early: VecDeque<Arrival>,
 }
 
 /// Whom a driver tells, and under which report its jobs run.
@@ -65,6 +69,8 @@ enum Woken {
     Calm,
     /// The instant has come that control named.
     Time,
+    /// It is time to look at the wall clock.
+    Clock,
 }
 
 /// Drives one configuration until its token is cancelled.
@@ -76,12 +82,16 @@ pub(crate) struct Driver<T: HotConf> {
     token: CancellationToken,
     pub(super) base: Arc<Base<T>>,
     control: Control<Offer>,
+    /// The files that settings name.
+    files: Files,
     /// The candidate judged last, where it is valid.
     pub(super) candidate: Option<Candidate<T>>,
     pub(super) told: Told,
     /// The reload that is served.
     request: Option<Request>,
     wake: Option<Instant>,
+    /// When overlays of what is in force begin or end to hold.
+    clock: Clock,
 }
 
 impl<T: HotConf> Driver<T> {
@@ -91,10 +101,10 @@ impl<T: HotConf> Driver<T> {
         (inlets, out): (Inlets, Outlets),
         token: CancellationToken,
         base: Arc<Base<T>>,
-        accepted: Vec<Offer>,
+        (accepted, files, clock): (Vec<Offer>, Files, Clock),
     ) -> Self {
         let names = plan.sources.iter().map(|source| source.name.clone());
-        let control = Control::new(names.zip(accepted));
+        let control = Control::new(names.zip(accepted)).with_files(plan.files(), !files.runs());
         Self {
             plan,
             topic,
@@ -103,10 +113,12 @@ impl<T: HotConf> Driver<T> {
             token,
             base,
             control,
+            files,
             candidate: None,
             told: Told::default(),
             request: None,
             wake: None,
+            clock,
         }
     }
 
@@ -135,6 +147,8 @@ impl<T: HotConf> Driver<T> {
                 }
                 Woken::Calm => Input::Calm,
                 Woken::Time => Input::Time,
+                Woken::Clock if self.clock.is_due() => Input::Flipped,
+                Woken::Clock => continue,
             };
             self.step(input).await;
         }
@@ -152,21 +166,20 @@ impl<T: HotConf> Driver<T> {
 
     /// Waits for the next thing to do. A channel whose other ends are gone brings nothing more.
     async fn woken(&mut self) -> Woken {
-        let Self { inlets, control, wake, .. } = self;
-        let Inlets { arrivals, reloads, warned, group } = inlets;
+        let Self { inlets, control, wake, clock, .. } = self;
+        let Inlets { arrivals, reloads, warned, group, early } = inlets;
         let mut calmer = pin!(group.calmer());
-        let mut time = pin!(async {
-            match wake {
-                Some(at) => tokio::time::sleep_until((*at).into()).await,
-                None => std::future::pending().await,
-            }
-        });
+        let mut time = pin!(sleep_until(*wake));
+        let mut flip = pin!(sleep_until(clock.next_look(Instant::now())));
         poll_fn(|cx| {
             // Everybody who asked before a reload begins is served by it; who asks later gets the next.
             if !control.is_reloading()
                 && let Poll::Ready(request) = reloads.poll_take(cx)
             {
                 return Poll::Ready(Woken::Asked(request));
+            }
+            if let Some(arrival) = early.pop_front() {
+                return Poll::Ready(Woken::Brought(arrival));
             }
             if let Poll::Ready(Some(arrival)) = arrivals.poll_recv(cx) {
                 return Poll::Ready(Woken::Brought(arrival));
@@ -185,7 +198,10 @@ impl<T: HotConf> Driver<T> {
                     calmer.set(group.calmer());
                 }
             }
-            time.as_mut().poll(cx).map(|()| Woken::Time)
+            if time.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Woken::Time);
+            }
+            flip.as_mut().poll(cx).map(|()| Woken::Clock)
         })
         .await
     }
@@ -198,6 +214,10 @@ impl<T: HotConf> Driver<T> {
                 self.out.board.answered(source, Instant::now());
                 self.plan.sources[source].note(&update);
                 control::Answer::Brought(Offer::new(update))
+            }
+            Answer::Files(named) => {
+                self.out.board.answered(source, Instant::now());
+                control::Answer::Brought(Offer::files(self.files.none().with(named)))
             }
             Answer::Failed(error) => control::Answer::Failed(error),
             Answer::Ended(error) => control::Answer::Ended(error),
@@ -222,7 +242,7 @@ impl<T: HotConf> Driver<T> {
                         reload.verdict(std::mem::replace(&mut verdict, Verdict::Unchanged));
                         reload = Span::reload(&self.plan.name);
                     }
-                    let Some(judged) = self.judge(&candidate, reload.clone()).await else { return };
+                    let Some(judged) = self.judge(&candidate, second, reload.clone()).await else { return };
                     if matches!(judged, Judged::Bad(_)) {
                         verdict = verdict.max(Verdict::Refused);
                     }
@@ -239,8 +259,10 @@ impl<T: HotConf> Driver<T> {
                     }
                     reload.in_scope(|| self.install(candidate, version, waiting));
                 }
+                Effect::Fetch(paths) => self.files.fetch(paths, false),
                 Effect::Refresh { ticket } => {
-                    for source in &self.plan.sources {
+                    let asked = self.plan.files() + usize::from(self.files.runs());
+                    for source in &self.plan.sources[..asked] {
                         source.order(Order::Refresh(ticket));
                     }
                 }
@@ -264,26 +286,40 @@ impl<T: HotConf> Driver<T> {
             }
         }
         reload.verdict(verdict);
+        if self.files.tidy() && self.files.is_empty() {
+            self.out.board.set_source(self.plan.files(), SourceState::Starting, None, Instant::now());
+        }
     }
 
     /// Loads a candidate; `None` when cancelled meanwhile.
-    async fn judge(&mut self, documents: &[Offer], reload: Span) -> Option<Judged> {
-        let stack = self.plan.stack(documents);
+    async fn judge(&mut self, documents: &[Offer], second: bool, reload: Span) -> Option<Judged> {
+        let mut stack = self.plan.stack(documents);
+        let flips = stack.ask_overlays(&self.plan.here, self.clock.now());
+        let contents = self.plan.contents(documents).unwrap_or_else(|| self.files.none());
         let (base, policy, name) = (self.base.clone(), self.plan.policy, self.plan.name.clone());
         let work = load::<T, _>(stack, (&self.out.teller, &self.out.report), move |stack| {
-            reload.in_scope(|| trace::load(&name, || judge(&base, stack, policy)))
+            reload.in_scope(|| trace::load(&name, || judge(&base, stack, contents, policy)))
         });
         let judged = self.token.run_until_cancelled(work).await?;
         let decoded = &self.out.board.decoded;
         Some(match judged {
-            Ok((candidate, good)) => {
+            Ok((mut candidate, good)) => {
                 decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
+                self.files.accepted(std::mem::take(&mut candidate.named), !second);
                 self.candidate = Some(candidate);
+                self.clock.look_again(flips);
                 Judged::Good(good)
             }
             Err(refused) => {
                 decoded.fetch_add(refused.decoded, Ordering::Relaxed);
                 self.candidate = None;
+                self.clock.look_besides(flips);
+                if !refused.wants.is_empty() {
+                    return Some(Judged::Wants(refused.wants, refused.refusal));
+                }
+                if !second {
+                    self.files.refused(refused.named);
+                }
                 Judged::Bad(refused.refusal)
             }
         })
@@ -302,6 +338,13 @@ impl<T: HotConf> Driver<T> {
         if self.told.of_source(&warning) {
             self.tell(Event::Warning(warning));
         }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

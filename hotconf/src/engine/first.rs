@@ -1,14 +1,18 @@
 //! The first load: every source's first answer, a version, and the driver that goes on from there.
 
+use super::clock::Clock;
 use super::driver::{Begun, Driver, Inlets, Outlets, Reply};
 use super::judge::{self, Base, Refused};
 use super::loading::load;
+use super::named::{self, Files};
+use super::once::ROUNDS;
 use super::plan::{Offer, Plan};
 use super::pull::{Answer, Arrival, Order};
 use crate::control::{self, Asked, First};
 use crate::error::{Error, Problem, ProblemKind};
 use crate::load::HotConf;
-use crate::observe::{Board, Event, trace};
+use crate::named::Named;
+use crate::observe::{Board, Event, SourceState, trace};
 use crate::publish::{Meta, Scope, Snapshot, Version};
 use crate::schema::Index;
 use crate::source::Verdict;
@@ -25,18 +29,39 @@ pub(crate) async fn first_load<T: HotConf>(
     mut plan: Plan,
     startup: Duration,
     (mut inlets, out): (Inlets, Outlets),
+    mut files: Files,
     token: CancellationToken,
     reply: Reply<T>,
 ) -> Option<(Driver<T>, Begun<T>)> {
-    let answers = answers(&plan, &mut inlets.arrivals, startup);
+    let deadline = later(Instant::now(), startup);
+    let answers = answers(&plan, &mut inlets.arrivals, deadline);
     let answers = token.run_until_cancelled(answers).await?;
-    let First { documents, problems, late } =
+    let First { mut documents, problems, late } =
         control::first(asked(answers, &mut plan, &out.board), &Offer::absent());
     let (policy, name) = (plan.policy, plan.name.clone());
-    let loading = load::<T, _>(plan.stack(&documents), (&out.teller, &out.report), move |stack| {
-        trace::load(&name, || judge::first::<T>(stack, policy))
-    });
-    let candidate = match token.run_until_cancelled(loading).await? {
+    documents.push(Offer::absent());
+    let (mut rounds, mut clock) = (0..ROUNDS, Clock::default());
+    let judged = loop {
+        let contents = plan.contents(&documents).unwrap_or_else(|| files.none());
+        let name = name.clone();
+        let mut stack = plan.stack(&documents);
+        let flips = stack.ask_overlays(&plan.here, clock.now());
+        clock.look_again(flips);
+        let loading = load::<T, _>(stack, (&out.teller, &out.report), move |stack| {
+            trace::load(&name, || judge::first::<T>(stack, contents, policy))
+        });
+        match token.run_until_cancelled(loading).await? {
+            Err(refused) if !refused.wants.is_empty() && rounds.next().is_some() => {
+                files.fetch(refused.wants.clone(), true);
+                let read = read(&plan, &mut inlets, deadline);
+                let Some(named) = token.run_until_cancelled(read).await? else { break Err(refused) };
+                out.board.answered(plan.files(), Instant::now());
+                documents[plan.files()] = Offer::files(files.none().with(named));
+            }
+            judged => break judged,
+        }
+    };
+    let mut candidate = match judged {
         Ok(candidate) if problems.is_empty() => candidate,
         judged => {
             token.cancel();
@@ -49,6 +74,10 @@ pub(crate) async fn first_load<T: HotConf>(
         }
     };
     out.board.decoded.fetch_add(candidate.decoded, Ordering::Relaxed);
+    files.accepted(std::mem::take(&mut candidate.named), true);
+    if files.runs() {
+        out.board.set_source(plan.files(), SourceState::Following, None, Instant::now());
+    }
     let (running, warnings) = first_snapshot::<T>(candidate);
     let calls = out.teller.calls.clone();
     let hub = Hub::new(out.teller.workers.clone(), out.report.clone(), token.clone(), calls);
@@ -56,13 +85,13 @@ pub(crate) async fn first_load<T: HotConf>(
         trace::first(&plan.name, T::SCHEMA.len);
         Topic::new(running.clone(), T::SCHEMA.len, hub)
     });
-    for (index, (source, offer)) in plan.sources.iter().zip(&documents).enumerate() {
+    for (index, (source, offer)) in plan.sources.iter().zip(&documents).take(plan.files()).enumerate() {
         if late.iter().all(|(late, _)| *late != index) {
             source.order(Order::Settled(offer.cursor.clone(), Verdict::Applied { version: 1 }));
         }
     }
     let base = Arc::new(Base::first(running));
-    let driver = Driver::new(plan, topic, (inlets, out), token, base, documents);
+    let driver = Driver::new(plan, topic, (inlets, out), token, base, (documents, files, clock));
     Some((driver, Begun { warnings, late, reply }))
 }
 
@@ -70,10 +99,10 @@ pub(crate) async fn first_load<T: HotConf>(
 async fn answers(
     plan: &Plan,
     arrivals: &mut mpsc::Receiver<Arrival>,
-    startup: Duration,
+    deadline: Instant,
 ) -> Vec<Option<Answer>> {
-    let deadline = later(Instant::now(), startup).into();
-    let mut answers: Vec<Option<Answer>> = plan.sources.iter().map(|_| None).collect();
+    let deadline = deadline.into();
+    let mut answers: Vec<Option<Answer>> = (0..plan.files()).map(|_| None).collect();
     while answers.iter().any(Option::is_none) {
         match tokio::time::timeout_at(deadline, arrivals.recv()).await {
             Ok(Some(Arrival { source, answer, .. })) => {
@@ -85,6 +114,18 @@ async fn answers(
         }
     }
     answers
+}
+
+/// Waits for the files that settings name; what sources bring meanwhile is kept. `None`: not in time.
+async fn read(plan: &Plan, inlets: &mut Inlets, deadline: Instant) -> Option<Named> {
+    loop {
+        let arrival = tokio::time::timeout_at(deadline.into(), inlets.arrivals.recv()).await;
+        match arrival.ok().flatten()? {
+            Arrival { answer: Answer::Files(named), .. } => return Some(named),
+            arrival if arrival.source == plan.files() => return None,
+            arrival => inlets.early.push_back(arrival),
+        }
+    }
 }
 
 /// What every source did, as control hears of it.
@@ -100,6 +141,7 @@ fn asked(answers: Vec<Option<Answer>>, plan: &mut Plan, board: &Board) -> Vec<As
                 board.set_source(index, source.well(), None, now);
                 control::Answer::Brought(Offer::new(update))
             }
+            Answer::Files(named) => control::Answer::Brought(Offer::files(named::none().with(named))),
             Answer::Failed(error) => control::Answer::Failed(error),
             Answer::Ended(error) => control::Answer::Ended(error),
         });

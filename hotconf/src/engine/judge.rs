@@ -5,10 +5,13 @@ use crate::control::{Good, Refusal, Runs};
 use crate::error::{Problem, ProblemKind};
 use crate::layer::{self, Policy, Stack};
 use crate::load::{self, HotConf};
+use crate::named::{Contents, gather};
 use crate::publish::Snapshot;
 use crate::schema::Moved;
 use crate::schema::meta::Schema;
 use crate::value::Tree;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the version in force was made from.
@@ -60,39 +63,60 @@ pub(crate) struct Candidate<T> {
     pub(crate) moved: Moved,
     pub(crate) warnings: Vec<Problem>,
     pub(crate) decoded: u64,
+    /// The files that it names.
+    pub(crate) named: BTreeSet<PathBuf>,
 }
 
 /// A candidate that is not valid, and how many leaves it took to find that out.
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     pub(crate) decoded: u64,
+    /// The files that it names.
+    pub(crate) named: BTreeSet<PathBuf>,
+    /// Those of them that are not at hand. Where there are some, nothing else is known for sure.
+    pub(crate) wants: BTreeSet<PathBuf>,
 }
 
 impl Refused {
     pub(crate) fn of(problem: Problem) -> Self {
-        Self { refusal: Refusal { problems: vec![problem], warnings: Vec::new() }, decoded: 0 }
+        let refusal = Refusal { problems: vec![problem], warnings: Vec::new() };
+        Self { refusal, decoded: 0, named: BTreeSet::new(), wants: BTreeSet::new() }
     }
 }
 
 /// The first load: everything is decoded.
-pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidate<T>, Refused> {
+pub(crate) fn first<T: HotConf>(
+    stack: Stack,
+    contents: Arc<Contents>,
+    policy: Policy,
+) -> Result<Candidate<T>, Refused> {
     let merged = stack.merge(T::SCHEMA, policy);
-    let tree = Arc::new(merged.tree);
+    let tree = Arc::new(Tree { contents: Some(contents), ..merged.tree });
     let mut problems = merged.problems;
-    let (loaded, decoded) = load::load::<T>(&tree);
+    let ((loaded, decoded), wants) = gather(|| load::load::<T>(&tree));
+    let named = named(&tree, T::SCHEMA, &wants);
+    let mut warnings = merged.warnings;
+    if let Ok(desired) = &loaded
+        && problems.is_empty()
+        && wants.is_empty()
+    {
+        problems = elsewhere(&stack, desired, &tree, policy, &mut warnings);
+    }
     match loaded {
-        Ok(desired) if problems.is_empty() => Ok(Candidate {
+        Ok(desired) if problems.is_empty() && wants.is_empty() => Ok(Candidate {
+            named,
             desired,
             running: None,
             tree,
             stack: Arc::new(stack),
             moved: Moved::default(),
-            warnings: merged.warnings,
+            warnings,
             decoded,
         }),
         loaded => {
             add_news(&mut problems, loaded.err().unwrap_or_default());
-            Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded))
+            let refusal = refused(problems, warnings, &stack, T::SCHEMA);
+            Err(Refused { refusal, decoded, named, wants })
         }
     }
 }
@@ -101,16 +125,23 @@ pub(crate) fn first<T: HotConf>(stack: Stack, policy: Policy) -> Result<Candidat
 pub(crate) fn judge<T: HotConf>(
     base: &Base<T>,
     stack: Stack,
+    contents: Arc<Contents>,
     policy: Policy,
 ) -> Result<(Candidate<T>, Good), Refused> {
     let merged = stack.merge(T::SCHEMA, policy);
-    let tree = Arc::new(merged.tree);
+    let tree = Arc::new(Tree { contents: Some(contents), ..merged.tree });
     let mut problems = merged.problems;
     let mut desired = Box::new(base.desired().clone());
-    let (updated, decoded) = load::update::<T>(&mut desired, &base.tree, &tree);
+    let ((updated, decoded), wants) = gather(|| load::update::<T>(&mut desired, &base.tree, &tree));
     add_news(&mut problems, updated.err().unwrap_or_default());
-    if !problems.is_empty() {
-        return Err(refused(problems, merged.warnings, &stack, T::SCHEMA, decoded));
+    let named = named(&tree, T::SCHEMA, &wants);
+    let mut warnings = merged.warnings;
+    if problems.is_empty() && wants.is_empty() {
+        problems = elsewhere(&stack, &*desired, &tree, policy, &mut warnings);
+    }
+    if !problems.is_empty() || !wants.is_empty() {
+        let refusal = refused(problems, warnings, &stack, T::SCHEMA);
+        return Err(Refused { refusal, decoded, named, wants });
     }
     let (running, fails) = match hold_back(base, &desired, &tree) {
         Held::Nothing => (None, false),
@@ -138,8 +169,42 @@ pub(crate) fn judge<T: HotConf>(
         moved: desired_moved,
     };
     let stack = Arc::new(stack);
-    let warnings = merged.warnings;
-    Ok((Candidate { desired, running, tree, stack, moved, warnings, decoded }, good))
+    Ok((Candidate { desired, running, tree, stack, moved, warnings, decoded, named }, good))
+}
+
+/// What would be wrong where an overlay holds that does not hold here: a mistake in it is told on all instances, and
+/// not on those alone for which it is meant.
+fn elsewhere<T: HotConf>(
+    stack: &Stack,
+    here: &T,
+    tree: &Tree,
+    policy: Policy,
+    warnings: &mut Vec<Problem>,
+) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = Vec::new();
+    for (name, stack) in stack.elsewhere() {
+        let merged = stack.merge(T::SCHEMA, policy);
+        let other = Tree { contents: tree.contents.clone(), ..merged.tree };
+        let mut there = Box::new(here.clone());
+        let ((updated, _), wants) = gather(|| load::update::<T>(&mut there, tree, &other));
+        let mut found = merged.problems;
+        // A file that it names there need not be here.
+        if wants.is_empty() {
+            add_news(&mut found, updated.err().unwrap_or_default());
+        }
+        layer::add_hides(&mut found, &stack, T::SCHEMA);
+        for mut problem in found {
+            problem.message.push_str(&format!("; so it would be where the overlay `{name}` holds"));
+            problems.push(problem);
+        }
+        let known = warnings.len();
+        for warning in merged.warnings {
+            if !warnings[..known].iter().any(|known| known.to_string() == warning.to_string()) {
+                warnings.push(warning);
+            }
+        }
+    }
+    problems
 }
 
 fn differ<T: HotConf>(a: &T, b: &T) -> Moved {
@@ -171,11 +236,25 @@ fn refused(
     warnings: Vec<Problem>,
     stack: &Stack,
     schema: &'static Schema,
-    decoded: u64,
-) -> Refused {
+) -> Refusal {
+    if problems.is_empty() {
+        // A type of the program's reads on where a file of it is not there.
+        let message = "a file that it names was not read in time";
+        problems.push(Problem::new(ProblemKind::Unreadable, "", message));
+    }
     layer::add_hides(&mut problems, stack, schema);
     layer::tell_missing(&mut problems, &warnings, stack);
-    Refused { refusal: Refusal { problems, warnings }, decoded }
+    Refusal { problems, warnings }
+}
+
+/// The files that a tree names.
+fn named(tree: &Tree, schema: &'static Schema, wants: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let mut named = wants.clone();
+    if tree.contents.as_ref().is_some_and(|contents| !contents.is_empty()) {
+        named.append(&mut tree.names());
+        load::named_by_default(schema, tree, &mut named);
+    }
+    named
 }
 
 /// What of a desired value does not run.

@@ -5,6 +5,7 @@
 use super::Engine;
 use super::driver::{Inlets, Outlets, Reply};
 use super::first::first_load;
+use super::named::{self, Files, Start, Tasks};
 use super::plan::{Handle, Plan};
 use super::pull::pull;
 use super::reloads::Reloads;
@@ -12,11 +13,14 @@ use super::remote::Remote;
 use super::teller::Teller;
 use crate::error::Error;
 use crate::format::Limits;
+use crate::grey::Instance;
 use crate::layer::Policy;
 use crate::load::HotConf;
 use crate::observe::{Board, Bus, Listener};
 use crate::source::{Activity, Context, Group, Source};
 use crate::subscribe::{Topic, contained};
+use crate::sync::lock;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +31,7 @@ pub(crate) struct Setup {
     pub(crate) name: Arc<str>,
     pub(crate) sources: Vec<Box<dyn Source>>,
     pub(crate) policy: Policy,
+    pub(crate) here: Instance,
     pub(crate) startup: Duration,
     pub(crate) poll: Duration,
     pub(crate) limits: Limits,
@@ -50,8 +55,10 @@ pub(crate) async fn launch<T: HotConf>(setup: Setup) -> Result<Started<T>, Error
     let reloads = Arc::new(Reloads::default());
     let ended = CancellationToken::new();
     let (reply, started) = oneshot::channel();
-    let (names, activities): (Vec<Arc<str>>, Vec<Arc<Activity>>) =
+    let (mut names, mut activities): (Vec<Arc<str>>, Vec<Arc<Activity>>) =
         setup.sources.iter().enumerate().map(|(n, s)| (name_of(n, &**s), Arc::default())).unzip();
+    names.push(Arc::from(named::NAME));
+    activities.push(Arc::default());
     let board = Arc::new(Board::new(names.clone(), activities, Instant::now()));
     let bus = Arc::new(Bus::new(setup.events, setup.listeners.clone()));
     let (teller, report) = Teller::new(setup.name.clone(), bus, engine.workers.clone());
@@ -101,16 +108,15 @@ async fn live<T: HotConf>(
     reloads: Arc<Reloads>,
     reply: Reply<T>,
 ) {
-    let Setup { name, sources, policy, startup, poll, limits, token, .. } = setup;
+    let Setup { name, sources, policy, here, startup, poll, limits, token, .. } = setup;
     let group = Group::new();
     let (arrivals_in, arrivals) = mpsc::channel(sources.len().max(1) * 2);
     let (warn, warned) = mpsc::channel(WARNINGS);
     let mut handles = Vec::with_capacity(sources.len());
-    let mut tasks = Vec::with_capacity(sources.len());
-    for ((index, source), source_name) in sources.into_iter().enumerate().zip(names) {
-        let source_token = token.child_token();
+    let tasks = Tasks::default();
+    let context = |index, source_token: &CancellationToken| {
         let warn = warn.clone();
-        let cx = Context::new(
+        Context::new(
             services.clone(),
             source_token.clone(),
             group.clone(),
@@ -121,20 +127,31 @@ async fn live<T: HotConf>(
             poll,
             limits,
         )
-        .counting(out.board.activity(index));
+        .counting(out.board.activity(index))
+    };
+    let mut names = names.into_iter();
+    for ((index, source), source_name) in sources.into_iter().enumerate().zip(names.by_ref()) {
+        let source_token = token.child_token();
+        let cx = context(index, &source_token);
         let (orders_in, orders) = mpsc::unbounded_channel();
         let live = contained(|| source.is_live()).unwrap_or(true);
         handles.push(Handle { name: source_name, live, orders: orders_in });
-        tasks.push(tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token)));
+        lock(&tasks).push(tokio::spawn(pull(index, source, cx, arrivals_in.clone(), orders, source_token)));
     }
-    drop(arrivals_in);
-    let plan = Plan { name, sources: handles, policy };
-    let inlets = Inlets { arrivals, reloads, warned, group: group.clone() };
-    if let Some((driver, first)) = first_load(plan, startup, (inlets, out), token.clone(), reply).await {
+    let (index, cx) = (handles.len(), context(handles.len(), &token.child_token()));
+    let (orders_in, orders) = mpsc::unbounded_channel();
+    handles.push(Handle { name: Arc::from(named::NAME), live: true, orders: orders_in.clone() });
+    let start = Start { index, cx, arrivals: arrivals_in, orders, tasks: tasks.clone() };
+    let files = Files::new(start, orders_in);
+    let plan = Plan { name, sources: handles, policy, here: Arc::new(here) };
+    let inlets = Inlets { arrivals, reloads, warned, group: group.clone(), early: VecDeque::new() };
+    if let Some((driver, first)) = first_load(plan, startup, (inlets, out), files, token.clone(), reply).await
+    {
         driver.run(first).await;
     }
     // However it ended: nothing of it goes on.
     token.cancel();
+    let tasks = std::mem::take(&mut *lock(&tasks));
     for task in tasks {
         // A panic of a source was told by its task, as the source's end.
         let _ = task.await;

@@ -3,13 +3,15 @@
 //! One thread, `hotconf`, serves all configurations of the process. It runs a current-thread runtime
 //! that nobody else sees: a task per source that pulls it ([`pull`]), a task per configuration that
 //! drives it ([`driver`]): it tells control what happens, has candidates judged ([`judge`]) in the right
-//! place ([`loading`]), and does what control says ([`install`]). [`launch`] brings all that to life and sees
+//! place ([`loading`]), and does what control says ([`install`]). Files that settings name are followed by one
+//! task more ([`named`]). [`launch`] brings all that to life and sees
 //! it end, [`first`] is the first load, [`once`] a load without any of it. Code of the user runs on
 //! [`workers`]; file events come from [`watcher`]. The thread begins with the first configuration and ends
 //! with the last.
 
 mod alarm;
 mod bench;
+mod clock;
 mod driver;
 mod first;
 mod held;
@@ -17,6 +19,7 @@ mod install;
 mod judge;
 mod launch;
 mod loading;
+mod named;
 mod once;
 mod plan;
 mod pull;

@@ -1,16 +1,18 @@
 //! One load on the calling thread: every source is asked once, nothing is watched, no thread begins.
 
 use super::OneShot;
+use super::clock::Clock;
 use super::first::{first_snapshot, refuse, remark};
 use super::judge;
 use super::launch::Setup;
+use super::named;
 use crate::control::{Answer, Asked, First, first};
 use crate::error::{Error, Problem};
 use crate::layer::Stack;
 use crate::load::HotConf;
 use crate::observe::{Warning, trace};
 use crate::publish::Snapshot;
-use crate::source::{Context, Group, Services, Source, Update};
+use crate::source::{Context, Group, Services, Source, Update, read_named};
 use crate::subscribe::blocking::{self, Wait};
 use crate::sync::{later, lock};
 use std::sync::atomic::Ordering;
@@ -37,7 +39,19 @@ pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Ve
     for (name, update) in names.into_iter().zip(documents) {
         stack.push(name, update.into_docs());
     }
-    let judged = trace::load(&setup.name, || judge::first::<T>(stack, setup.policy));
+    stack.ask_overlays(&Arc::new(setup.here.clone()), Clock::default().now());
+    let mut contents = named::none();
+    let mut rounds = 0..ROUNDS;
+    let judged = loop {
+        let judged =
+            trace::load(&setup.name, || judge::first::<T>(stack.clone(), contents.clone(), setup.policy));
+        match judged {
+            Err(refused) if !refused.wants.is_empty() && rounds.next().is_some() => {
+                contents = Arc::new(contents.with(read_named(&refused.named, setup.limits.bytes)));
+            }
+            judged => break judged,
+        }
+    };
     let mut remarks = std::mem::take(&mut *lock(&remarks));
     match judged {
         Ok(candidate) if problems.is_empty() => {
@@ -48,6 +62,9 @@ pub(crate) fn read_once<T: HotConf>(mut setup: Setup) -> Result<(Snapshot<T>, Ve
         judged => Err(refuse(&setup.name, problems, judged, remarks)),
     }
 }
+
+/// How often what was read may have a load name more files; a type of the program's may do that.
+pub(super) const ROUNDS: u32 = 8;
 
 /// Asks one source, up to the deadline.
 fn ask<T: HotConf>(

@@ -1,8 +1,11 @@
 //! One task per source: pulls it, hands on what it brings, and tells it what became of that.
 
 use super::held::Held;
+use crate::named::Named;
 use crate::race::{Either, race};
 use crate::source::{Context, Cursor, Source, SourceError, Update, Verdict};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -19,6 +22,8 @@ pub(crate) struct Arrival {
 /// How a source answered.
 pub(crate) enum Answer {
     Update(Update),
+    /// The files that settings name, all of them.
+    Files(Named),
     Failed(SourceError),
     /// Its token was cancelled, or it panicked: nothing more will come.
     Ended(Option<SourceError>),
@@ -29,6 +34,13 @@ pub(crate) enum Order {
     /// Answer at once, with this ticket.
     Refresh(u64),
     Settled(Cursor, Verdict),
+    /// Follow these files, and answer: at once, or when they had their time to settle.
+    Follow {
+        paths: BTreeSet<PathBuf>,
+        at_once: bool,
+    },
+    /// Follow these and no others; that is no reason to answer.
+    Leave(BTreeSet<PathBuf>),
 }
 
 /// A prompt answer is one that came sooner than a source that waits would bring it.
@@ -112,6 +124,8 @@ async fn run(
                 source.settled(&cursor, &verdict);
                 continue;
             }
+            // Said to the task of named files alone.
+            Either::First(Some(Order::Follow { .. } | Order::Leave(_))) => continue,
             Either::Second(result) => result,
         };
         if token.is_cancelled() {

@@ -14,6 +14,7 @@ pub(crate) fn graft(desired: &Tree, running: &Tree, schema: &'static Schema) -> 
         items: desired.items.clone(),
         entries: desired.entries.clone(),
         root: desired.root,
+        contents: desired.contents.clone(),
     };
     let docs = vec![None; running.docs.len()];
     Graft { tree: &mut tree, running, docs }.section(schema, desired.root, running.root);

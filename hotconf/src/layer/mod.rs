@@ -2,13 +2,14 @@
 //!
 //! [`stack`] knows which documents each source gives at present, [`merge`] puts them together,
 //! [`unknown`] says what is wrong with a key that no field has, and [`explain`] tells afterwards who
-//! said what; [`graft`] is the tree of what runs while restart fields wait. Pure: no I/O, no clock, no
+//! said what; [`overlays`] are parts of documents that hold on some instances only; [`graft`] is the tree of what runs while restart fields wait. Pure: no I/O, no clock, no
 //! lock; nothing of a document is copied.
 
 pub(crate) mod explain;
 mod graft;
 pub(crate) mod merge;
 mod missing;
+mod overlays;
 #[cfg(test)]
 mod samples;
 pub(crate) mod stack;

@@ -2,9 +2,11 @@
 //!
 //! All of it is borrowed from the stack of the load; a path is written out only for a problem.
 
-use crate::schema::meta::{Body, FieldMeta, Group, Schema, Shape};
+use crate::schema::meta::{Body, Fallback, FieldMeta, Group, Schema, Shape};
 use crate::value::de::push_key;
-use crate::value::{Item, Kind, Ref};
+use crate::value::{Item, Kind, Ref, Tree};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// A section being loaded: its schema and its place in the new and the old tree.
 #[derive(Clone, Copy, Debug)]
@@ -193,11 +195,48 @@ impl Iterator for MovedFields<'_> {
                 }
             }
             // Where both trees share the document this is a comparison of two pointers.
-            if !self.at.old_slot(i).is_some_and(|old| self.at.slot(i).same(old)) {
+            let same = self.at.old_slot(i).is_some_and(|old| {
+                self.at.slot(i).same(old)
+                    && (self.at.new.tree.same_contents(old.tree)
+                        || self
+                            .at
+                            .field(i)
+                            .is_none_or(|field| same_by_default(field, self.at.new.tree, old.tree)))
+            });
+            if !same {
                 return Some(i);
             }
         }
         None
+    }
+}
+
+/// Whether the defaults at and below a field name the same files, of the same content. A default that does
+/// not hold counts too: what is read once more for it comes out the same.
+fn same_by_default(field: &FieldMeta, new: &Tree, old: &Tree) -> bool {
+    match (field.shape.section(), field.default) {
+        (Some(inner), _) => same_defaults(inner, new, old),
+        (None, Fallback::Shown(text)) => new.same_by_default(old, text),
+        (None, _) => true,
+    }
+}
+
+/// The same of all fields of a section.
+pub(super) fn same_defaults(schema: &'static Schema, new: &Tree, old: &Tree) -> bool {
+    new.same_contents(old)
+        || schema.groups().flat_map(|group| group.fields).all(|field| same_by_default(field, new, old))
+}
+
+/// The files at hand that defaults name, whether these hold or not.
+pub(crate) fn named_by_default(schema: &'static Schema, tree: &Tree, found: &mut BTreeSet<PathBuf>) {
+    for field in schema.groups().flat_map(|group| group.fields) {
+        match (field.shape.section(), field.default) {
+            (Some(inner), _) => named_by_default(inner, tree, found),
+            (None, Fallback::Shown(text)) => {
+                found.extend(tree.named_by_default(text).map(|(path, _)| path.to_owned()));
+            }
+            (None, _) => {}
+        }
     }
 }
 

@@ -191,7 +191,7 @@ impl<'t> Loader<'t> {
                 (De::new(self.nothing, self.reparse), result)
             }
             Fallback::Text(text) => {
-                let de = De::text(text, self.reparse);
+                let de = De::default(text, self.nothing.tree, self.reparse);
                 (de, Self::guarded((at, i), &read, de))
             }
             // A function is not asked of nothing, an `Option`'s neither: so it is in serde.

@@ -17,6 +17,7 @@ mod set;
 mod tests;
 
 pub use at::At;
+pub(crate) use at::named_by_default;
 pub use loader::Loader;
 pub use nested::Nested;
 pub(crate) use run::{load, recheck, update};

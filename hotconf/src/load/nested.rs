@@ -4,7 +4,7 @@
 //! What is the same in both trees is kept as it is, without being read.
 
 use super::HotConf;
-use super::at::{At, Name, is_unset};
+use super::at::{At, Name, is_unset, same_defaults};
 use super::loader::Loader;
 use crate::schema::{DiffKind, Moved};
 use crate::value::{Item, Kind, Ref};
@@ -118,7 +118,9 @@ impl<S: HotConf> Nested for Vec<S> {
         self.truncate(new.len());
         for (index, element) in new.into_iter().enumerate() {
             let before = old.get(index).copied();
-            if before.is_some_and(|before| before.same(element)) {
+            if before.is_some_and(|before| {
+                before.same(element) && same_defaults(at.schema, element.tree, before.tree)
+            }) {
                 continue;
             }
             let step = at.step_to(Name::Index(index));
@@ -180,7 +182,7 @@ macro_rules! maps {
                 let mut old: HashMap<&str, Ref<'_>> = old.into_iter().collect();
                 for (key, entry) in new {
                     let before = old.remove(key);
-                    if before.is_some_and(|before| before.same(entry)) {
+                    if before.is_some_and(|before| before.same(entry) && same_defaults(at.schema, entry.tree, before.tree)) {
                         continue;
                     }
                     let step = at.step_to(Name::Key(key));

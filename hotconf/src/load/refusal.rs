@@ -36,6 +36,7 @@ impl Loader<'_> {
             self.refuse(problem);
             return;
         }
+        let kind = if error.is_unread() { ProblemKind::Unreadable } else { ProblemKind::Type };
         let origin = error.take_origin().or_else(|| de.origin()).unwrap_or_else(Origin::default_value);
         let message = if secret {
             error = error.withheld();
@@ -51,7 +52,7 @@ impl Loader<'_> {
         };
         let message =
             if origin.is_default() { format!("the default is not valid: {message}") } else { message };
-        let mut problem = Problem::new(ProblemKind::Type, path, message).at(origin);
+        let mut problem = Problem::new(kind, path, message).at(origin);
         if !secret && error.tail().is_empty() && !error.is_hidden() {
             problem.excerpt = excerpt(at.slot(i));
         }
@@ -135,13 +136,33 @@ pub(super) fn reveals(message: &str, schema: &'static Schema, at: Ref<'_>) -> bo
     group.fields.iter().enumerate().any(|(i, field)| {
         let slot = at.slot(i + offset);
         match field.shape {
-            Shape::Leaf => contains(message, slot) && (field.is_secret() || slot.is_secret()),
+            Shape::Leaf => {
+                (contains(message, slot) || quotes(message, slot)) && (field.is_secret() || slot.is_secret())
+            }
             Shape::Section(inner) | Shape::Optional(inner) => reveals(message, inner, slot),
             Shape::List(inner) => slot.elements().into_iter().any(|at| reveals(message, inner, at)),
             Shape::Map(inner) => slot.entries().into_iter().any(|(_, at)| reveals(message, inner, at)),
         }
     })
 }
+
+/// Tells whether `message` contains a line of a file that is named at or below `at`.
+fn quotes(message: &str, at: Ref<'_>) -> bool {
+    let below: Vec<Ref<'_>> = match at.kind() {
+        Some(Kind::Array) => at.elements(),
+        Some(Kind::Table) => at.entries().into_iter().map(|(_, at)| at).collect(),
+        _ => Vec::new(),
+    };
+    let held = at.contents().into_iter().filter_map(|(_, held)| held);
+    held.into_iter().any(|held| {
+        let mut lines =
+            held.bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+        lines.any(|line| line.trim().len() >= SHORTEST && message.contains(line.trim()))
+    }) || below.into_iter().any(|at| quotes(message, at))
+}
+
+/// A shorter line tells nothing, and is found in every message.
+const SHORTEST: usize = 4;
 
 /// Tells whether `message` contains any scalar at or below `at`.
 fn contains(message: &str, at: Ref<'_>) -> bool {

@@ -1,7 +1,7 @@
 //! The two ways in: a whole tree, or what moved between two.
 
 use super::HotConf;
-use super::at::At;
+use super::at::{At, same_defaults};
 use super::loader::Loader;
 use super::nested::Nested;
 use crate::error::Problem;
@@ -30,7 +30,7 @@ pub(crate) fn load<T: HotConf>(tree: &Tree) -> (Result<Box<T>, Vec<Problem>>, u6
 ///
 /// Every problem, as [`load`]; `value` is then half-updated and must be thrown away.
 pub(crate) fn update<T: HotConf>(value: &mut T, old: &Tree, new: &Tree) -> (Result<(), Vec<Problem>>, u64) {
-    if new.root().same(old.root()) {
+    if new.root().same(old.root()) && same_defaults(T::SCHEMA, new, old) {
         return (Ok(()), 0);
     }
     let mut cx = Loader::new(new, reparse);

@@ -12,6 +12,7 @@ use super::patch::{Patch, Stray, Turn, turns};
 use super::run::reparse;
 use crate::error::{Problem, ProblemKind};
 use crate::layer::{Policy, merge};
+use crate::named::Contents;
 use crate::schema::meta::Shape;
 use crate::value::path::Path;
 use crate::value::{Document, Layered, Tree, Value};
@@ -193,7 +194,8 @@ fn attempt<T: HotConf>(
     if !merged.problems.is_empty() {
         return Err(SetError::new(merged.problems, None));
     }
-    let (before, after) = (Tree::default(), merged.tree);
+    let contents = Some(Arc::new(Contents::given()));
+    let (before, after) = (Tree::default(), Tree { contents, ..merged.tree });
     let mut cx = Loader::new(&after, reparse);
     cx.patch = Some(Patch {
         keys: keys.to_vec(),

@@ -236,6 +236,8 @@ struct Source {
     error: Option<Error>,
     answered: Option<Instant>,
     activity: Arc<Activity>,
+    /// It stands for the files that settings name, and is there while there are some.
+    files: bool,
 }
 
 impl Source {
@@ -270,8 +272,9 @@ impl Source {
 }
 
 impl Board {
+    /// The last source stands for the files that settings name.
     pub(crate) fn new(sources: Vec<Arc<str>>, activities: Vec<Arc<Activity>>, now: Instant) -> Self {
-        let sources = sources
+        let mut sources: Vec<Source> = sources
             .into_iter()
             .zip(activities)
             .map(|(name, activity)| Source {
@@ -281,8 +284,12 @@ impl Board {
                 error: None,
                 answered: None,
                 activity,
+                files: false,
             })
             .collect();
+        if let Some(last) = sources.last_mut() {
+            last.files = true;
+        }
         Self {
             state: Mutex::new(State {
                 installed: now,
@@ -361,6 +368,7 @@ impl Board {
             sources: state
                 .sources
                 .iter()
+                .filter(|s| !s.files || s.state != SourceState::Starting)
                 .map(|s| (s, s.activity.standing(), s.stands()))
                 .map(|(s, standing, (state, since))| SourceStatus {
                     name: s.name.clone(),

@@ -32,6 +32,7 @@ pub(crate) use context::{Group, LONG};
 pub use env::Env;
 pub use error::{SourceError, SourceErrorKind};
 pub use file::{Dotenv, File, SecretsDir};
+pub(crate) use file::{NamedFiles, read_named};
 pub use inline::{Inline, InlineHandle};
 pub(crate) use remarks::{Matter, Remarks};
 pub(crate) use services::{Hint, Inbox, Services, WatchFailure, Watching};

@@ -6,10 +6,12 @@
 mod build;
 pub(crate) mod de;
 mod mount;
+mod names;
 pub(crate) mod path;
 #[cfg(any(feature = "json", feature = "toml"))]
 mod replace;
 mod said;
+mod same;
 pub(crate) mod ser;
 pub(crate) mod tape;
 pub(crate) mod tree;

@@ -31,14 +31,19 @@ impl Layered {
         }
     }
 
-    /// Whether anything stands at the part that is taken.
-    pub(crate) fn says(&self) -> bool {
+    /// The node of the part that is taken; none where it is not there.
+    pub(crate) fn part(&self) -> Option<u32> {
         let doc = &self.doc;
         let step = |node: u32, key: &String| {
             let entries = (doc.kind(node) == super::Kind::Table).then(|| doc.entries(node))?;
             entries.into_iter().find(|&(k, _)| doc.str(k) == key).map(|(_, value)| value)
         };
-        !self.nothing && self.at.iter().try_fold(Document::ROOT, step).is_some()
+        if self.nothing { None } else { self.at.iter().try_fold(Document::ROOT, step) }
+    }
+
+    /// Whether anything stands at the part that is taken.
+    pub(crate) fn says(&self) -> bool {
+        self.part().is_some()
     }
 
     /// Puts what this document says so far under `keys`.

@@ -61,6 +61,7 @@ impl Document {
             nodes,
             places: Vec::new(),
             problems: Vec::new(),
+            dir: self.dir.clone(),
             lines: OnceLock::new(),
             secret: self.secret,
         }

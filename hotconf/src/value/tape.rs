@@ -11,6 +11,7 @@
 
 use crate::error::Problem;
 use crate::origin::Origin;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -61,6 +62,8 @@ pub(crate) struct Document {
     pub(super) places: Vec<Origin>,
     /// What is wrong with single values of it: it is merged and judged for the rest, and refused.
     pub(super) problems: Vec<Problem>,
+    /// The directory of the file that it was read from: relative paths in it are taken from there.
+    pub(super) dir: Option<Arc<Path>>,
     /// Byte offsets at which lines begin, made on the first question.
     pub(super) lines: OnceLock<Vec<u32>>,
     /// Its source says that each value of it is a secret, whatever field it is for.
@@ -107,6 +110,18 @@ impl Document {
     pub(crate) fn with_problems(mut self, problems: Vec<Problem>) -> Self {
         self.problems = problems;
         self
+    }
+
+    /// The same document as one that was read from a file in `dir`.
+    #[must_use]
+    pub(crate) fn in_dir(mut self, dir: Option<Arc<Path>>) -> Self {
+        self.dir = dir;
+        self
+    }
+
+    /// The directory of its file.
+    pub(crate) fn dir(&self) -> Option<&Arc<Path>> {
+        self.dir.as_ref()
     }
 
     /// The path of the value that stands at `offset` of the text.
@@ -249,56 +264,6 @@ impl Document {
         let column = self.text[start..offset].chars().count() + 1;
         (narrow(line), narrow(column))
     }
-
-    /// Tells whether two subtrees say the same, wherever they stand: order of keys apart, bit for bit.
-    pub(crate) fn same(&self, node: u32, other: &Self, other_node: u32) -> bool {
-        if std::ptr::eq(self, other) && node == other_node {
-            return true;
-        }
-        let (a, b) = (&self.nodes[node as usize], &other.nodes[other_node as usize]);
-        if a.kind != b.kind {
-            return false;
-        }
-        match a.kind {
-            Kind::Null => true,
-            Kind::Bool | Kind::Int | Kind::Uint | Kind::Float => a.bits == b.bits,
-            Kind::Str | Kind::Text | Kind::Datetime | Kind::Key => self.str(node) == other.str(other_node),
-            Kind::Array => {
-                a.bits == b.bits
-                    && self
-                        .elements(node)
-                        .zip(other.elements(other_node))
-                        .all(|(x, y)| self.same(x, other, y))
-            }
-            Kind::Table => a.bits == b.bits && self.same_entries(node, other, other_node),
-        }
-    }
-
-    /// Compares tables of equal size: in step while the keys come in the same order, else sorted.
-    fn same_entries(&self, node: u32, other: &Self, other_node: u32) -> bool {
-        let in_step = self
-            .entries(node)
-            .zip(other.entries(other_node))
-            .all(|((key, _), (their_key, _))| self.str(key) == other.str(their_key));
-        if in_step {
-            return self
-                .entries(node)
-                .zip(other.entries(other_node))
-                .all(|((_, value), (_, theirs))| self.same(value, other, theirs));
-        }
-        let (ours, theirs) = (self.sorted(node), other.sorted(other_node));
-        ours.iter().zip(&theirs).all(|((name, value), (their_name, their))| {
-            name == their_name && self.same(*value, other, *their)
-        })
-    }
-
-    /// A table's entries by key, so that tables in different orders compare in O(n log n).
-    fn sorted(&self, table: u32) -> Vec<(&str, u32)> {
-        let mut entries: Vec<(&str, u32)> =
-            self.entries(table).map(|(key, value)| (self.str(key), value)).collect();
-        entries.sort_unstable();
-        entries
-    }
 }
 
 /// Byte offsets at which lines begin; `\n`, `\r\n` and a lone `\r` end one.
@@ -342,6 +307,7 @@ impl Builder {
                 nodes: Vec::with_capacity(text_len / 10),
                 places: Vec::new(),
                 problems: Vec::new(),
+                dir: None,
                 lines: OnceLock::new(),
                 secret: false,
             },

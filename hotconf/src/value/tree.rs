@@ -3,7 +3,9 @@
 //! A [`Tree`] copies no value: its leaves point into the tapes of the documents they came from. Where
 //! layers met, it has tables, lists and sections of its own. [`Ref`] is how everybody reads it.
 
+use super::names;
 use super::tape::{Document, Kind};
+use crate::named::Contents;
 use crate::origin::Origin;
 use std::sync::Arc;
 
@@ -33,6 +35,8 @@ pub(crate) struct Tree {
     /// Key (document, node) and value of merged tables.
     pub(crate) entries: Vec<(u16, u32, Item)>,
     pub(crate) root: Item,
+    /// The files that it names, as far as they are at hand.
+    pub(crate) contents: Option<Arc<Contents>>,
 }
 
 impl Tree {
@@ -170,14 +174,17 @@ impl<'t> Ref<'t> {
         }
     }
 
-    /// Tells whether two places say the same, whatever documents they came from.
+    /// Tells whether two places say the same, whatever documents they came from: the same values, and files
+    /// of the same content where they name some.
     pub(crate) fn same(self, other: Ref<'_>) -> bool {
         match (self.item, other.item) {
             (Item::Absent, Item::Absent) => true,
             (Item::Absent, _) | (_, Item::Absent) => false,
-            (Item::Doc { doc, node }, Item::Doc { doc: other_doc, node: other_node }) => self.tree.docs
-                [usize::from(doc)]
-            .same(node, &other.tree.docs[usize::from(other_doc)], other_node),
+            (Item::Doc { doc, node }, Item::Doc { doc: other_doc, node: other_node }) => {
+                let (ours, theirs) =
+                    (&self.tree.docs[usize::from(doc)], &other.tree.docs[usize::from(other_doc)]);
+                ours.same(node, theirs, other_node) && names::same(self, other)
+            }
             (Item::Section { start, len, variant }, Item::Section { start: s, len: l, variant: v }) => {
                 len == l
                     && variant == v

@@ -123,6 +123,8 @@ pub(super) struct Said<'d> {
     pub(super) origin: Origin,
     /// The last key as it was written, where that is not the field's name.
     pub(super) alias: Option<&'d str>,
+    /// The number of the overlay that says it.
+    pub(super) overlay: Option<usize>,
 }
 
 impl Said<'_> {
@@ -134,10 +136,17 @@ impl Said<'_> {
 
 /// What every document says of the setting that `steps` lead to, topmost first; a null on the way, too.
 pub(super) fn said_by<'d>(opened: &'d Opened, steps: &[Step<'_>]) -> Vec<Said<'d>> {
-    opened.roots.iter().rev().filter_map(|&root| descend(opened, root, steps)).collect()
+    let overlay = |index| opened.overlays.iter().find(|(root, _)| *root == index).map(|(_, number)| *number);
+    let roots = opened.roots.iter().enumerate().rev();
+    roots.filter_map(|(index, &root)| descend(opened, root, overlay(index), steps)).collect()
 }
 
-fn descend<'d>(opened: &'d Opened, root: Voice, steps: &[Step<'_>]) -> Option<Said<'d>> {
+fn descend<'d>(
+    opened: &'d Opened,
+    root: Voice,
+    overlay: Option<usize>,
+    steps: &[Step<'_>],
+) -> Option<Said<'d>> {
     let (mut at, mut alias) = (root, None);
     for step in steps {
         let doc = &opened.docs[usize::from(at.doc)];
@@ -174,6 +183,7 @@ fn descend<'d>(opened: &'d Opened, root: Voice, steps: &[Step<'_>]) -> Option<Sa
         owner: usize::from(opened.owners[usize::from(at.doc)]),
         origin: doc.origin(at.node),
         alias,
+        overlay,
     })
 }
 
@@ -278,7 +288,10 @@ pub(crate) fn fingerprint(tree: &Tree, schema: &'static Schema) -> String {
         match (leaf.value.kind(), leaf.field) {
             (None, Some(field)) => value.default(field),
             (None | Some(Kind::Null), _) => value.text("none"),
-            _ => value.place(leaf.value),
+            (_, field) => {
+                let names = field.is_some_and(|field| field.ty.contains("FileContent"));
+                value.place(leaf.value, names);
+            }
         }
         lines.push((leaf.path.to_owned(), value));
     });
@@ -324,14 +337,15 @@ impl Fnv {
         }
     }
 
-    /// A value; numbers and booleans as text, so that `5`, `"5"` and an environment's `5` are the same.
-    fn place(&mut self, place: Ref<'_>) {
+    /// A value; numbers and booleans as text, so that `5`, `"5"` and an environment's `5` are the same. Of a name
+    /// of a file the content counts too.
+    fn place(&mut self, place: Ref<'_>, names: bool) {
         match (place.kind(), place.node()) {
             (Some(Kind::Array), _) => {
                 let elements = place.elements();
                 self.text(&format!("[{}", elements.len()));
                 for element in elements {
-                    self.place(element);
+                    self.place(element, names);
                 }
             }
             (Some(Kind::Table), _) => {
@@ -340,10 +354,16 @@ impl Fnv {
                 self.text(&format!("{{{}", entries.len()));
                 for (key, value) in entries {
                     self.text(key);
-                    self.place(value);
+                    self.place(value, names);
                 }
             }
-            (_, Some((doc, node))) => self.text(&scalar(doc, node)),
+            (_, Some((doc, node))) => {
+                self.text(&scalar(doc, node));
+                let contents = if names { place.contents() } else { Vec::new() };
+                for held in contents.into_iter().filter_map(|(_, held)| held) {
+                    self.bytes(&held.bytes);
+                }
+            }
             _ => self.text("none"),
         }
     }

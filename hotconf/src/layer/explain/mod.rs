@@ -16,7 +16,7 @@ use crate::origin::Origin;
 use crate::schema::keys;
 use crate::schema::meta::{Fallback, FieldMeta, Schema};
 use crate::schema::nearest::did_you_mean;
-use leaves::{Leaf, Step, leaves, said_by};
+use leaves::{Leaf, Said, Step, leaves, said_by};
 use render::render;
 use std::fmt;
 
@@ -50,6 +50,8 @@ pub struct Explanation {
     path: String,
     value: String,
     candidates: Vec<Candidate>,
+    /// What overlays say that do not hold here.
+    elsewhere: Vec<Candidate>,
     waiting: bool,
     /// It is a container with a default as a whole that nobody speaks of: what is in it is not known.
     whole: bool,
@@ -141,6 +143,12 @@ impl Explanation {
         &self.candidates
     }
 
+    /// What overlays of documents say of it that do not hold on this instance, the topmost first; the note of each
+    /// says why it does not.
+    pub fn elsewhere(&self) -> &[Candidate] {
+        &self.elsewhere
+    }
+
     fn waits(&self) -> &'static str {
         if self.waiting { "   (waits for a restart)" } else { "" }
     }
@@ -194,6 +202,10 @@ impl fmt::Display for Explanation {
                 write!(f, "   ({note})")?;
             }
         }
+        for candidate in &self.elsewhere {
+            let note = candidate.note.as_deref().unwrap_or_default();
+            write!(f, "\n  not {}   {}   ({note})", candidate.value, candidate.origin)?;
+        }
         Ok(())
     }
 }
@@ -237,9 +249,8 @@ impl fmt::Display for Explanations {
 
 /// Explains every setting that has a place at present, in the order of the schema.
 pub(crate) fn explain_all(stack: &Stack, schema: &'static Schema) -> Explanations {
-    let docs = stack.docs();
-    let merged = super::merge::merge(&docs, schema, super::Policy::default());
-    let opened = super::merge::open(&docs, schema);
+    let merged = stack.merge(schema, super::Policy::default());
+    let opened = stack.open(schema);
     let mut all = Vec::new();
     leaves(&merged.tree, schema, &mut |leaf| all.push(explanation(stack, &opened, leaf)));
     Explanations(all)
@@ -286,7 +297,7 @@ pub(crate) fn add_hides(problems: &mut [Problem], stack: &Stack, schema: &'stati
 
 fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> Explanation {
     let secret = leaf.field.is_some_and(is_secret);
-    let (mut candidates, mut unset) = (Vec::new(), None);
+    let (mut candidates, mut unset, mut elsewhere) = (Vec::new(), None, Vec::new());
     // Elements of lists have no identity across layers: only the one in force is told.
     if leaf.steps.iter().any(|step| matches!(step, Step::Element)) {
         let layer = leaf.value.node().and_then(|(doc, _)| layer_of(stack, opened, doc));
@@ -300,24 +311,28 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
             });
         }
     } else {
-        let mut all = said_by(opened, leaf.steps);
-        if leaf.value.is_absent() {
-            // Nulls on top took back what lies below them.
-            let nulls = all.iter().take_while(|said| said.is_null()).count();
-            unset = all.drain(..nulls).next().map(|said| said.origin);
-        }
-        for said in all {
+        let candidate = |said: Said<'_>| {
             let alias = said.alias.map(|name| format!("written as `{name}`"));
             let deprecated = leaf.field.and_then(|field| field.deprecated).map(|_| "deprecated".to_owned());
-            let notes: Vec<String> = alias.into_iter().chain(deprecated).collect();
-            candidates.push(Candidate {
+            let overlay = said.overlay.map(|number| stack.overlay_note(number));
+            let notes: Vec<String> = alias.into_iter().chain(deprecated).chain(overlay).collect();
+            Candidate {
                 origin: said.origin,
                 value: render::render_node(said.doc, said.node, secret),
                 layer: stack.layer_of(said.owner).map_or_else(String::new, |l| stack.name(l).to_string()),
                 note: (!notes.is_empty()).then(|| notes.join(", ")),
                 implied: false,
-            });
+            }
+        };
+        let speaks = |said: &Said<'_>| said.overlay.is_none_or(|number| stack.overlay_holds(number));
+        let (mut all, away): (Vec<_>, Vec<_>) = said_by(opened, leaf.steps).into_iter().partition(speaks);
+        if leaf.value.is_absent() {
+            // Nulls on top took back what lies below them.
+            let nulls = all.iter().take_while(|said| said.is_null()).count();
+            unset = all.drain(..nulls).next().map(|said| said.origin);
         }
+        candidates.extend(all.into_iter().map(candidate));
+        elsewhere.extend(away.into_iter().map(candidate));
     }
     let default = leaf.field.and_then(|field| default_text(field, secret));
     if let Some(text) = &default {
@@ -339,7 +354,7 @@ fn explanation(stack: &Stack, opened: &super::merge::Opened, leaf: Leaf<'_>) -> 
     };
     let known = |default| matches!(default, Fallback::Required | Fallback::Implicit("none" | "empty"));
     let whole = leaf.value.is_absent() && leaf.field.is_some_and(|field| !known(field.default));
-    Explanation { path: leaf.path.to_owned(), value, candidates, waiting: false, whole }
+    Explanation { path: leaf.path.to_owned(), value, candidates, elsewhere, waiting: false, whole }
 }
 
 fn layer_of(stack: &Stack, opened: &super::merge::Opened, doc: &crate::value::Document) -> Option<String> {

@@ -16,8 +16,9 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(super) use open::{Opened, open};
+pub(super) use open::{Opened, RESERVED, open};
 
+use super::overlays::Overlays;
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::schema::keys;
@@ -48,9 +49,19 @@ pub(crate) struct Merged {
     pub(crate) warnings: Vec<Problem>,
 }
 
-/// Merges documents, lowest first.
+/// Merges documents, lowest first, without overlays.
 pub(crate) fn merge(docs: &[Layered], schema: &'static Schema, policy: Policy) -> Merged {
-    let opened = open(docs, schema);
+    merge_with(docs, &Overlays::default(), schema, policy)
+}
+
+/// Merges documents, lowest first, each with those of its overlays that hold.
+pub(super) fn merge_with(
+    docs: &[Layered],
+    overlays: &Overlays,
+    schema: &'static Schema,
+    policy: Policy,
+) -> Merged {
+    let opened = open(docs, overlays, false, schema);
     let mut merger = Merger {
         docs: &opened.docs,
         links: &opened.links,
@@ -67,7 +78,7 @@ pub(crate) fn merge(docs: &[Layered], schema: &'static Schema, policy: Policy) -
     let root = merger.section(schema, &opened.roots);
     let Merger { items, entries, problems, warnings, .. } = merger;
     Merged {
-        tree: Tree { docs: opened.docs, items, entries, root },
+        tree: Tree { docs: opened.docs, items, entries, root, contents: None },
         problems: once(problems),
         warnings: once(warnings),
     }

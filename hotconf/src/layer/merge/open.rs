@@ -7,6 +7,7 @@
 
 use super::{Link, Voice, noun};
 use crate::error::{Problem, ProblemKind};
+use crate::layer::overlays::Overlays;
 use crate::origin::Origin;
 use crate::schema::keys;
 use crate::schema::meta::Schema;
@@ -15,7 +16,7 @@ use crate::value::{Builder, Document, Kind, Layered};
 use std::sync::Arc;
 
 /// The top-level table that belongs to hotconf in every format.
-pub(super) const RESERVED: &str = "hotconf";
+pub(in crate::layer) const RESERVED: &str = "hotconf";
 
 /// More documents than this are refused: a node says in 16 bits which one it is of.
 const MOST_DOCUMENTS: usize = 20_000;
@@ -27,15 +28,24 @@ pub(in crate::layer) struct Opened {
     pub(super) links: Vec<Link>,
     /// The tables that speak at the top, lowest first.
     pub(in crate::layer) roots: Vec<Voice>,
+    /// The roots that are overlays: index, and number of the overlay.
+    pub(in crate::layer) overlays: Vec<(usize, usize)>,
     pub(super) problems: Vec<Problem>,
 }
 
-pub(in crate::layer) fn open(docs: &[Layered], schema: &'static Schema) -> Opened {
+/// Opens `docs` with those of their overlays that hold; all of them where somebody asks who says what.
+pub(in crate::layer) fn open(
+    docs: &[Layered],
+    overlays: &Overlays,
+    all: bool,
+    schema: &'static Schema,
+) -> Opened {
     let mut opened = Opened {
         docs: Vec::with_capacity(docs.len()),
         owners: Vec::with_capacity(docs.len()),
         links: Vec::new(),
         roots: Vec::with_capacity(docs.len()),
+        overlays: Vec::new(),
         problems: Vec::new(),
     };
     if docs.len() > MOST_DOCUMENTS {
@@ -44,7 +54,13 @@ pub(in crate::layer) fn open(docs: &[Layered], schema: &'static Schema) -> Opene
         opened.problems.push(Problem::new(ProblemKind::Usage, "", message));
     }
     for (owner, layered) in docs.iter().take(MOST_DOCUMENTS).enumerate() {
-        opened.layer(owner, layered, schema);
+        let Some(doc) = opened.layer(owner, layered, schema) else { continue };
+        for (number, node, holds) in overlays.of(owner) {
+            if holds || all {
+                opened.overlays.push((opened.roots.len(), number));
+                opened.mount(owner, &layered.doc, Voice { doc, node, slot: 0 }, &layered.under);
+            }
+        }
     }
     opened
 }
@@ -80,33 +96,25 @@ impl Opened {
         index
     }
 
-    fn layer(&mut self, owner: usize, layered: &Layered, schema: &'static Schema) {
+    /// Takes one document in; where it is a table, its index.
+    fn layer(&mut self, owner: usize, layered: &Layered, schema: &'static Schema) -> Option<u16> {
         let doc = self.add(owner, layered.doc.clone());
         let document = &layered.doc;
         self.problems.extend(document.problems().iter().map(|problem| placed(problem, layered)));
-        if layered.nothing {
-            return;
-        }
-        let mut node = Document::ROOT;
-        for key in &layered.at {
-            if document.kind(node) != Kind::Table {
-                return;
-            }
-            match document.entries(node).find(|&(k, _)| document.str(k) == key) {
-                Some((_, value)) => node = value,
-                None => return,
-            }
-        }
+        let node = layered.part()?;
         let root = Voice { doc, node, slot: 0 };
         match document.kind(node) {
             Kind::Table => self.mount(owner, document, root, &layered.under),
-            Kind::Null => return,
-            _ if !layered.under.is_empty() => return self.mount(owner, document, root, &layered.under),
+            Kind::Null => return None,
+            _ if !layered.under.is_empty() => {
+                self.mount(owner, document, root, &layered.under);
+                return None;
+            }
             kind => {
                 let path = keys::join(layered.at.iter().map(String::as_str));
                 let message = format!("expected a table, found {}", noun(kind));
                 self.problems.push(Problem::new(ProblemKind::Type, path, message).at(document.origin(node)));
-                return;
+                return None;
             }
         }
         if let Some((key, table)) = document.entries(node).find(|&(k, _)| document.str(k) == RESERVED)
@@ -116,6 +124,7 @@ impl Opened {
             let doc = self.add(owner, nulls.clone());
             self.mount(owner, &nulls, Voice { doc, node: Document::ROOT, slot: 0 }, &layered.under);
         }
+        Some(doc)
     }
 
     /// Lets `root` speak at the top, through the tables of `under`.
@@ -150,7 +159,7 @@ impl Opened {
         schema: &'static Schema,
     ) -> Option<Document> {
         if doc.kind(table) != Kind::Table {
-            let message = "the top-level key `hotconf` is reserved: expected a table with `unset`";
+            let message = "the top-level key `hotconf` is reserved: expected a table with `unset` and `when`";
             self.refuse(RESERVED, message.into(), doc.origin(key));
             return None;
         }
@@ -158,13 +167,13 @@ impl Opened {
         for (key, value) in doc.entries(table) {
             match doc.str(key) {
                 "unset" => self.unset(doc, value, under, schema, &mut unset),
-                "when" => self.refuse(
-                    "hotconf.when",
-                    "overlays are not supported by this version".into(),
-                    doc.origin(key),
-                ),
+                "when" => self.problems.extend(crate::grey::read(doc, value).1),
                 other => {
-                    let hint = did_you_mean(nearest(other, ["unset"]).map(|_| "hotconf.unset"));
+                    let hint = did_you_mean(
+                        nearest(other, ["unset", "when"])
+                            .map(|known| keys::join([RESERVED, known]))
+                            .as_deref(),
+                    );
                     let path = keys::join([RESERVED, other]);
                     self.refuse(&path, format!("unknown key in the reserved table{hint}"), doc.origin(key));
                 }

@@ -52,7 +52,7 @@ fn unset_of_the_reserved_table_is_a_null_above_its_document() {
     let wrong = table([("hotconf", table([("when", int(1)), ("unset", Value::Array(vec![text("htp.x")]))]))]);
     let problems = merged(&[wrong]).problems;
     let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    assert!(all[0].contains("overlays are not supported"), "{all:?}");
+    assert!(all[0].contains("expected a list of overlays"), "{all:?}");
     assert!(all[1].contains("did you mean `http`?"), "{all:?}");
 }
 

@@ -6,11 +6,12 @@
 
 use super::Candidate;
 use super::followed::{Followed, followed_source};
-use super::piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
+use super::piece::{Found, Good, Lack, Parsed, Piece, Pieced, Pieces, Target, Told, Wanted, examine};
 use super::resolve::{Trail, resolve};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
 use crate::source::env;
+use crate::value::Document;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -55,6 +56,8 @@ struct Variables {
 }
 
 impl Target for Variables {
+    type Doc = Document;
+
     fn name(&self) -> &str {
         &self.file.name
     }
@@ -71,6 +74,12 @@ impl Target for Variables {
         std::fs::metadata(&self.file.path).map_or(0, |meta| meta.len())
     }
 
+    fn examine(&self, wanted: &Wanted, good: Option<&Good>, told: &Told) -> Found {
+        examine(self, wanted, good, told)
+    }
+}
+
+impl Pieced for Variables {
     fn read(&self, max: usize) -> Result<Pieces, Lack> {
         Ok(Pieces { pieces: vec![Piece::read(&self.file.path, &self.file.name, max)?], rank: 0 })
     }
@@ -85,7 +94,7 @@ impl Target for Variables {
             })?;
             variables.extend(parse(name, text)?);
         }
-        Ok(document(wanted, &self.prefix, name, variables))
+        Ok(document(wanted, &self.prefix, &self.file, variables))
     }
 }
 
@@ -94,7 +103,8 @@ type Variable = (String, String, u32);
 
 /// Asks the environment's mapping what the variables mean. Of a name that is set twice the last holds,
 /// as it would in a shell.
-fn document(wanted: &Wanted, prefix: &str, file: &Arc<str>, variables: Vec<Variable>) -> Parsed {
+fn document(wanted: &Wanted, prefix: &str, file: &Candidate, variables: Vec<Variable>) -> Parsed {
+    let Candidate { name: file, path } = file;
     let mut lines = HashMap::new();
     let mut last = HashMap::new();
     for (name, value, line) in variables {
@@ -104,6 +114,7 @@ fn document(wanted: &Wanted, prefix: &str, file: &Arc<str>, variables: Vec<Varia
     let origin = |name: &str| Origin::line(file.clone(), lines.get(name).copied().unwrap_or(1), 1);
     let prefix = Some(prefix).filter(|prefix| !prefix.is_empty());
     let (doc, warnings) = env::document(wanted.schema, &wanted.above, prefix, last, file, origin);
+    let doc = doc.in_dir(path.parent().map(Arc::from));
     Parsed { docs: vec![Arc::new(doc)], warnings, splices: 0 }
 }
 

@@ -9,12 +9,11 @@
 //! 3. Events are a wake-up, bytes are the truth: what is told is a difference to what was told last,
 //!    good or bad, so that a bad file put back to its old bytes is told as healthy.
 
-use super::piece::{Found, Good, Target, Told, Wanted, What, examine};
+use super::piece::{Found, Good, Target, Told, Wanted, What};
 use super::resolve::{End, FileId, Trail};
 use super::settle::{Decision, HELD, LONG_HELD, Outcome, Seen, Settle, Sign, Trust};
 use crate::source::{
-    Context, Hint, Inbox, LONG, Matter, SourceError, SourceErrorKind, Stirring, Update, WatchFailure,
-    Watching,
+    Context, Hint, Inbox, LONG, Matter, SourceError, SourceErrorKind, Stirring, WatchFailure, Watching,
 };
 use std::collections::HashSet;
 use std::future::Future;
@@ -40,7 +39,7 @@ const MOST_GLANCES: u32 = 127;
 
 /// A target and what is known of it.
 #[allow(clippy::struct_excessive_bools)] // Independent marks, each with one reader.
-pub(super) struct Followed<T: ?Sized> {
+pub(super) struct Followed<T: Target> {
     inbox: Arc<Inbox>,
     watching: Option<Watching>,
     watched: Vec<(PathBuf, Option<FileId>)>,
@@ -53,12 +52,12 @@ pub(super) struct Followed<T: ?Sized> {
     rearm: bool,
     /// Events were lost, and nobody was told of it yet.
     lost: bool,
-    settle: Settle,
-    good: Option<Good>,
+    pub(super) settle: Settle,
+    pub(super) good: Option<Good<T::Doc>>,
     told: Told,
     stirring: Option<Stirring>,
-    started: bool,
-    demanded: bool,
+    pub(super) started: bool,
+    pub(super) demanded: bool,
     /// The next beat of the content poll.
     tick: Option<Instant>,
     /// How many beats in a row did with a glance, and how many may.
@@ -108,13 +107,19 @@ impl<T: Target> Followed<T> {
         &self.target
     }
 
+    /// Follows another target from now on; what is known of what both have is the caller's to keep.
+    pub(super) fn retarget(&mut self, target: T) {
+        self.target = Arc::new(target);
+        self.astray = true;
+    }
+
     /// Makes the following `next` answer at once.
     pub(super) fn refresh(&mut self) {
         self.demanded = true;
     }
 
     /// The first call answers at once; later ones wait for a difference.
-    pub(super) async fn next(&mut self, cx: &Context) -> Result<Update, SourceError> {
+    pub(super) async fn next(&mut self, cx: &Context) -> Result<Vec<Arc<T::Doc>>, SourceError> {
         if !self.started {
             cx.follow(if self.target.is_single() { 1 } else { 2 });
             if let Some(remark) = self.target.remark() {
@@ -164,7 +169,7 @@ impl<T: Target> Followed<T> {
     }
 
     /// Reads, and answers where there is something to tell.
-    async fn read(&mut self, cx: &Context, trust: Trust) -> Option<Result<Update, SourceError>> {
+    async fn read(&mut self, cx: &Context, trust: Trust) -> Option<Result<Vec<Arc<T::Doc>>, SourceError>> {
         let mut found = self.examine(cx).await?;
         let now = cx.now();
         cx.activity().read(cx.now());
@@ -192,9 +197,9 @@ impl<T: Target> Followed<T> {
             if let What::Good(good) = found.what
                 && matches!(self.told, Told::Good)
                 && let Some(last) = &mut self.good
-                && last.prints == good.prints
+                && (last.rank, &last.prints) == (good.rank, &good.prints)
             {
-                last.stamp = good.stamp;
+                *last = good;
             }
             self.stir(cx);
             return None;
@@ -207,7 +212,7 @@ impl<T: Target> Followed<T> {
             What::Good(good) => {
                 let docs = good.docs.clone();
                 self.good = Some(good);
-                Ok(Update::documents(docs))
+                Ok(docs)
             }
             What::Invalid(_, problems) => Err(SourceError::problems(SourceErrorKind::Invalid, problems)),
             What::Lacking { problem, absent } => {
@@ -218,7 +223,7 @@ impl<T: Target> Followed<T> {
     }
 
     /// Examines the target here, or on a worker where that takes long. `None`: the worker gave up.
-    async fn examine(&self, cx: &Context) -> Option<Found> {
+    async fn examine(&self, cx: &Context) -> Option<Found<T::Doc>> {
         let wanted = Wanted {
             schema: cx.schema,
             above: cx.above().to_vec(),
@@ -226,14 +231,14 @@ impl<T: Target> Followed<T> {
             optional: cx.is_optional(),
         };
         if self.target.weight() <= LONG as u64 {
-            return Some(examine(&*self.target, &wanted, self.good.as_ref(), &self.told));
+            return Some(self.target.examine(&wanted, self.good.as_ref(), &self.told));
         }
         let found = Arc::new(Mutex::new(None));
         let (target, good, told) = (self.target.clone(), self.good.clone(), self.told.clone());
         let place = found.clone();
         cx.services()
             .offload(Box::new(move || {
-                let result = examine(&*target, &wanted, good.as_ref(), &told);
+                let result = target.examine(&wanted, good.as_ref(), &told);
                 *crate::sync::lock(&place) = Some(result);
             }))
             .await;
@@ -286,11 +291,7 @@ impl<T: Target> Followed<T> {
         matches!(self.told, Told::Good)
             && !self.unwatched
             && self.settle.is_idle()
-            && self
-                .good
-                .as_ref()
-                .and_then(|good| good.stamp)
-                .is_some_and(|read| self.target.glance() == Some(read))
+            && self.good.as_ref().is_some_and(|good| self.target.is_as_read(good))
     }
 
     /// Says to the engine whether a change is coming.
@@ -433,7 +434,7 @@ macro_rules! followed_source {
                 &'a mut self,
                 cx: &'a crate::source::Context,
             ) -> crate::source::BoxFuture<'a, Result<crate::source::Update, crate::source::SourceError>> {
-                Box::pin(self.followed.next(cx))
+                Box::pin(async { self.followed.next(cx).await.map(crate::source::Update::documents) })
             }
 
             fn refresh(&mut self) {

@@ -12,6 +12,7 @@ pub(crate) mod fake;
 mod followed;
 mod fragments;
 mod mount;
+mod named;
 mod piece;
 mod read;
 pub(crate) mod resolve;
@@ -21,13 +22,15 @@ mod settle;
 mod tests;
 
 pub use dotenv::Dotenv;
+pub(crate) use named::{NamedFiles, read_named};
 pub use secrets_dir::SecretsDir;
 
 use crate::error::{Problem, ProblemKind};
 use crate::format::Format;
 use crate::origin::Origin;
+use crate::value::Document;
 use followed::{Followed, followed_source};
-use piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
+use piece::{Found, Good, Lack, Parsed, Piece, Pieced, Pieces, Target, Told, Wanted, examine};
 use resolve::{End, Stamp, Trail, resolve};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -163,6 +166,13 @@ impl Paths {
         })
     }
 
+    /// The directory of a piece that was found at the path of this rank.
+    fn dir_of(&self, piece: &Piece, rank: usize) -> Option<Arc<Path>> {
+        let Candidate { name, path } = self.candidates.get(rank)?;
+        // What is not called as the path is a fragment in it.
+        if piece.name == *name { path.parent().map(Arc::from) } else { Some(Arc::from(path.as_path())) }
+    }
+
     /// Whether the directory at this path is to be read as one.
     fn is_dir(&self, path: &Path) -> bool {
         self.kind == Kind::Dir || (self.format.is_none() && Format::from_path(path).is_none())
@@ -170,6 +180,8 @@ impl Paths {
 }
 
 impl Target for Paths {
+    type Doc = Document;
+
     fn name(&self) -> &str {
         &self.name
     }
@@ -210,11 +222,10 @@ impl Target for Paths {
             && !(self.is_dir(&self.candidates[0].path) && self.candidates[0].path.is_dir())
     }
 
-    fn glance(&self) -> Option<Stamp> {
-        match &self.candidates[..] {
-            [only] => std::fs::metadata(&only.path).ok().map(|meta| Stamp::of(&meta)),
-            _ => None,
-        }
+    fn is_as_read(&self, good: &Good) -> bool {
+        let [only] = &self.candidates[..] else { return false };
+        let now = std::fs::metadata(&only.path).ok().map(|meta| Stamp::of(&meta));
+        good.stamp.is_some() && good.stamp == now
     }
 
     fn weight(&self) -> u64 {
@@ -231,6 +242,12 @@ impl Target for Paths {
         }
     }
 
+    fn examine(&self, wanted: &Wanted, good: Option<&Good>, told: &Told) -> Found {
+        examine(self, wanted, good, told)
+    }
+}
+
+impl Pieced for Paths {
     fn read(&self, max: usize) -> Result<Pieces, Lack> {
         for (rank, candidate) in self.candidates.iter().enumerate() {
             let (name, path) = (&candidate.name, &candidate.path);
@@ -270,7 +287,7 @@ impl Target for Paths {
             match crate::format::parse_again(format, &piece.name, &piece.bytes, &wanted.limits, before) {
                 Ok(read) => {
                     splices += u64::from(read.spliced);
-                    docs.push(Arc::new(read.doc));
+                    docs.push(Arc::new(read.doc.in_dir(self.dir_of(piece, pieces.rank))));
                 }
                 Err(more) => problems.extend(more),
             }

@@ -1,8 +1,9 @@
 //! What following a file, a directory of fragments, secrets or variables have in common.
 //!
-//! A [`Target`] says what to watch, reads the pieces as they are now, and makes documents of them;
-//! [`examine`] compares them with what was told last. Nothing here waits or knows a clock that
-//! matters, so that a large document can be examined on a worker.
+//! A [`Target`] says what to watch, and what it finds there compared with what was told last. One that
+//! brings documents is [`Pieced`]: it reads the pieces as they are now and makes documents of them, and
+//! [`examine`] compares them. Nothing here waits or knows a clock that matters, so that a large document
+//! can be examined on a worker.
 
 use super::read::{self, Unread};
 use super::resolve::{Stamp, Trail};
@@ -21,6 +22,9 @@ use zeroize::Zeroizing;
 
 /// Something on disk that is followed as one source.
 pub(super) trait Target: Send + Sync + 'static {
+    /// What it brings.
+    type Doc: Send + Sync + 'static;
+
     /// What errors, events and origins call it: the path as it was given.
     fn name(&self) -> &str;
 
@@ -44,11 +48,18 @@ pub(super) trait Target: Send + Sync + 'static {
     /// How many bytes a read would bring, roughly.
     fn weight(&self) -> u64;
 
-    /// The stamp of the one file that it is, by one question to the file system and without opening it.
-    fn glance(&self) -> Option<Stamp> {
-        None
+    /// Whether it is as it was read, by a question to the file system for each file and without opening one.
+    fn is_as_read(&self, good: &Good<Self::Doc>) -> bool {
+        let _ = good;
+        false
     }
 
+    /// Reads it, and compares it with what was told.
+    fn examine(&self, wanted: &Wanted, good: Option<&Good<Self::Doc>>, told: &Told) -> Found<Self::Doc>;
+}
+
+/// A target that is made of files, of which documents are made.
+pub(super) trait Pieced: Target<Doc = Document> {
     /// Reads everything, from one generation.
     fn read(&self, max: usize) -> Result<Pieces, Lack>;
 
@@ -111,12 +122,18 @@ pub(super) enum Lack {
 }
 
 /// What was told last that was good.
-#[derive(Clone)]
-pub(super) struct Good {
+pub(super) struct Good<D = Document> {
     pub(super) prints: Vec<(Arc<str>, Print)>,
-    pub(super) docs: Vec<Arc<Document>>,
+    pub(super) docs: Vec<Arc<D>>,
     pub(super) rank: usize,
     pub(super) stamp: Option<Stamp>,
+}
+
+impl<D> Clone for Good<D> {
+    fn clone(&self) -> Self {
+        let Self { prints, docs, rank, stamp } = self;
+        Self { prints: prints.clone(), docs: docs.clone(), rank: *rank, stamp: *stamp }
+    }
 }
 
 /// What was told last.
@@ -133,9 +150,9 @@ pub(super) enum Told {
 }
 
 /// What an examination found.
-pub(super) struct Found {
+pub(super) struct Found<D = Document> {
     pub(super) seen: Seen,
-    pub(super) what: What,
+    pub(super) what: What<D>,
     pub(super) parses: u64,
     /// How many of the parses looked at one changed value alone.
     pub(super) splices: u64,
@@ -143,8 +160,8 @@ pub(super) struct Found {
 }
 
 /// What there is to tell.
-pub(super) enum What {
-    Good(Good),
+pub(super) enum What<D = Document> {
+    Good(Good<D>),
     Invalid(u64, Vec<Problem>),
     Lacking { problem: Problem, absent: bool },
 }
@@ -167,7 +184,17 @@ impl Piece {
 }
 
 impl Print {
-    fn of(bytes: &[u8]) -> Self {
+    /// Of what cannot be read, and why.
+    pub(super) fn lacking(why: &str) -> Self {
+        Self { blank: true, ..Self::of(why.as_bytes()) }
+    }
+
+    /// Whether there is nothing but blanks.
+    pub(super) fn is_blank(self) -> bool {
+        self.blank
+    }
+
+    pub(super) fn of(bytes: &[u8]) -> Self {
         // Keyed anew in each process, so nobody can prepare two contents with one print.
         static KEYS: OnceLock<RandomState> = OnceLock::new();
         let hash = KEYS.get_or_init(RandomState::new).hash_one(bytes);
@@ -198,16 +225,20 @@ impl Pieces {
     }
 
     fn is_fresh(&self) -> bool {
-        let now = SystemTime::now();
-        self.pieces
-            .iter()
-            .filter_map(|piece| piece.stamp.modified)
-            .filter_map(|modified| now.duration_since(modified).ok())
-            .any(|age| age < FRESH)
+        is_fresh(self.pieces.iter().map(|piece| piece.stamp))
     }
 }
 
-fn digest(prints: &[(Arc<str>, Print)], rank: usize) -> u64 {
+/// Whether one of the files was modified within the last milliseconds.
+pub(super) fn is_fresh(stamps: impl Iterator<Item = Stamp>) -> bool {
+    let now = SystemTime::now();
+    stamps
+        .filter_map(|stamp| stamp.modified)
+        .filter_map(|modified| now.duration_since(modified).ok())
+        .any(|age| age < FRESH)
+}
+
+pub(super) fn digest(prints: &[(Arc<str>, Print)], rank: usize) -> u64 {
     static KEYS: OnceLock<RandomState> = OnceLock::new();
     KEYS.get_or_init(RandomState::new).hash_one((prints, rank))
 }
@@ -226,7 +257,7 @@ fn shrank(good: &Good, prints: &[(Arc<str>, Print)], rank: usize) -> bool {
 }
 
 /// Reads `target` and compares it with what was told.
-pub(super) fn examine<T: Target + ?Sized>(
+pub(super) fn examine<T: Pieced + ?Sized>(
     target: &T,
     wanted: &Wanted,
     good: Option<&Good>,
@@ -280,7 +311,7 @@ pub(super) fn examine<T: Target + ?Sized>(
 }
 
 /// Parses, and says what came of it.
-fn parsed<T: Target + ?Sized>(
+fn parsed<T: Pieced + ?Sized>(
     target: &T,
     wanted: &Wanted,
     pieces: &Pieces,
@@ -335,7 +366,7 @@ fn key(name: &str, why: &str) -> String {
     format!("{name}: {why}")
 }
 
-impl What {
+impl<D> What<D> {
     /// What is then the last that was told.
     pub(super) fn told(&self) -> Told {
         match self {

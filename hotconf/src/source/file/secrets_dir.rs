@@ -2,12 +2,12 @@
 
 use super::followed::{Followed, followed_source};
 use super::fragments;
-use super::piece::{Good, Lack, Parsed, Piece, Pieces, Target, Wanted};
+use super::piece::{Found, Good, Lack, Parsed, Piece, Pieced, Pieces, Target, Told, Wanted, examine};
 use super::resolve::{End, Trail, resolve};
 use super::{Candidate, follow_links};
 use crate::error::{Problem, ProblemKind};
 use crate::origin::Origin;
-use crate::value::{Builder, Kind};
+use crate::value::{Builder, Document, Kind};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -55,6 +55,8 @@ struct Secrets {
 }
 
 impl Target for Secrets {
+    type Doc = Document;
+
     fn name(&self) -> &str {
         &self.dir.name
     }
@@ -79,6 +81,12 @@ impl Target for Secrets {
         fragments::weight(&self.dir.path, fragments::is_plain)
     }
 
+    fn examine(&self, wanted: &Wanted, good: Option<&Good>, told: &Told) -> Found {
+        examine(self, wanted, good, told)
+    }
+}
+
+impl Pieced for Secrets {
     fn read(&self, max: usize) -> Result<Pieces, Lack> {
         let pieces = fragments::read(&self.dir.path, Path::new(&*self.dir.name), max, fragments::is_plain)?;
         Ok(Pieces { pieces, rank: 0 })
@@ -97,7 +105,10 @@ impl Target for Secrets {
         }
         let mut builder = Builder::keyed(self.dir.name.clone());
         fill(&mut builder, &root);
-        Ok(Parsed { docs: vec![Arc::new(builder.finish())], ..Parsed::default() })
+        Ok(Parsed {
+            docs: vec![Arc::new(builder.finish().in_dir(Some(Arc::from(self.dir.path.as_path()))))],
+            ..Parsed::default()
+        })
     }
 }
 

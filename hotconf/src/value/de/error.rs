@@ -25,6 +25,8 @@ struct Inner {
     origin: Option<Origin>,
     /// Nothing stands there.
     missing: bool,
+    /// It names a file that could not be read; the sentence holds nothing that is secret.
+    unread: bool,
 }
 
 impl LeafError {
@@ -36,6 +38,17 @@ impl LeafError {
     #[cold]
     pub(crate) fn mismatch(expected: &str, found: String) -> Self {
         Self(Box::new(Inner { expected: Some(expected.to_owned()), found: Some(found), ..Inner::default() }))
+    }
+
+    /// What it names could not be read.
+    #[cold]
+    pub(crate) fn unread(sentence: String) -> Self {
+        Self(Box::new(Inner { custom: Some(sentence), unread: true, ..Inner::default() }))
+    }
+
+    /// Tells whether what it names could not be read.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.0.unread
     }
 
     /// What stands for the message of a secret.
@@ -55,7 +68,7 @@ impl LeafError {
     /// The same without anything of the value, for a secret: what was expected is the type's to say.
     #[cold]
     pub(crate) fn withheld(mut self) -> Self {
-        if !self.is_hidden() {
+        if !self.is_hidden() && !self.0.unread {
             self.0.custom = Some(match self.0.expected.take() {
                 Some(expected) => format!("expected {expected} {WITHHELD}"),
                 None => Self::NOT_SHOWN.to_owned(),
@@ -89,7 +102,12 @@ impl LeafError {
 
     /// Completes an error that does not say what was found.
     pub(crate) fn or_found(&mut self, found: impl FnOnce() -> String) {
-        if self.0.found.is_none() && !self.0.missing && self.0.tail.is_empty() && !self.is_hidden() {
+        if self.0.found.is_none()
+            && !self.0.missing
+            && !self.0.unread
+            && self.0.tail.is_empty()
+            && !self.is_hidden()
+        {
             self.0.found = Some(found());
         }
     }

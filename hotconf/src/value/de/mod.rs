@@ -6,6 +6,7 @@
 
 mod access;
 mod error;
+mod named;
 mod text;
 mod words;
 
@@ -14,7 +15,7 @@ pub(crate) use error::push_key;
 pub(crate) use words::{excerpted, node as shown, one_of, quoted};
 
 use super::tape::{Document, Kind};
-use super::tree::{Item, Ref};
+use super::tree::{Item, Ref, Tree};
 use crate::origin::Origin;
 use access::{Elements, Entries, Variant};
 use serde::de::value::SeqDeserializer;
@@ -38,8 +39,9 @@ pub struct De<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place<'a> {
     At(Ref<'a>),
-    /// Untyped text that stands in no document, e.g. a default.
-    Text(&'a str),
+    /// Untyped text that stands in no document, e.g. a default; and the tree that has the files which it may
+    /// name.
+    Text(&'a str, Option<&'a Tree>),
     /// A key of a table: text that is never read as anything but what is asked for.
     Key(&'a str),
 }
@@ -51,13 +53,18 @@ impl<'a> De<'a> {
 
     /// Reads `text` as if a source without types had said it.
     pub(crate) fn text(text: &'a str, reparse: Reparse) -> Self {
-        Self { place: Place::Text(text), reparse }
+        Self { place: Place::Text(text, None), reparse }
+    }
+
+    /// The same of a text that may name files of `tree`.
+    pub(crate) fn default(text: &'a str, tree: &'a Tree, reparse: Reparse) -> Self {
+        Self { place: Place::Text(text, Some(tree)), reparse }
     }
 
     /// What stands here, for "found …".
     pub(crate) fn found(self) -> String {
         match self.place {
-            Place::Text(text) | Place::Key(text) => quoted(text),
+            Place::Text(text, _) | Place::Key(text) => quoted(text),
             Place::At(at) => match (at.kind(), at.node()) {
                 (None, _) => "nothing".to_owned(),
                 (Some(_), Some((doc, node))) => words::node(doc, node),
@@ -78,7 +85,7 @@ impl<'a> De<'a> {
     /// Tells whether it is one value that can be shown in a line.
     pub(crate) fn is_scalar(self) -> bool {
         match self.place {
-            Place::Text(_) | Place::Key(_) => true,
+            Place::Text(..) | Place::Key(_) => true,
             Place::At(at) => !matches!(at.kind(), None | Some(Kind::Array | Kind::Table)),
         }
     }
@@ -96,7 +103,7 @@ impl<'a> De<'a> {
                 }
                 _ => Err(self.mismatch("a string")),
             },
-            Place::Text(_) | Place::Key(_) => Err(LeafError::missing()),
+            Place::Text(..) | Place::Key(_) => Err(LeafError::missing()),
         }
     }
 
@@ -110,7 +117,7 @@ impl<'a> De<'a> {
     #[inline]
     pub(super) fn untyped(self) -> Option<&'a str> {
         match self.place {
-            Place::Text(text) | Place::Key(text) => Some(text),
+            Place::Text(text, _) | Place::Key(text) => Some(text),
             Place::At(at) => match at.node() {
                 Some((doc, node)) if doc.kind(node) == Kind::Text => Some(doc.str(node)),
                 _ => None,
@@ -121,7 +128,7 @@ impl<'a> De<'a> {
     /// The text, typed as a string or without type.
     pub(super) fn as_str(self) -> Option<&'a str> {
         match self.place {
-            Place::Text(text) | Place::Key(text) => Some(text),
+            Place::Text(text, _) | Place::Key(text) => Some(text),
             Place::At(at) => {
                 let (doc, node) = at.node()?;
                 matches!(doc.kind(node), Kind::Str | Kind::Text | Kind::Datetime).then(|| doc.str(node))
@@ -156,7 +163,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, LeafError> {
         let at = match self.place {
             Place::At(at) => at,
-            Place::Text(text) => return text::guess(text, self.reparse, visitor),
+            Place::Text(text, _) => return text::guess(text, self, visitor),
             Place::Key(key) => return visitor.visit_str(key),
         };
         let Some((doc, node)) = at.node() else {
@@ -173,7 +180,7 @@ impl<'de> Deserializer<'de> for De<'_> {
             Kind::Uint => visitor.visit_u64(doc.uint(node)),
             Kind::Float if doc.float(node).is_finite() => visitor.visit_f64(doc.float(node)),
             Kind::Float => Err(self.mismatch("a finite number")),
-            Kind::Text => text::guess(doc.str(node), self.reparse, visitor),
+            Kind::Text => text::guess(doc.str(node), self, visitor),
             Kind::Array => visitor.visit_seq(Elements::new(self)),
             Kind::Table => visitor.visit_map(Entries::new(self)),
             Kind::Null => visitor.visit_unit(),
@@ -247,7 +254,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, LeafError> {
         let none = match self.place {
             Place::At(at) => matches!(at.kind(), None | Some(Kind::Null)),
-            Place::Text(_) | Place::Key(_) => false,
+            Place::Text(..) | Place::Key(_) => false,
         };
         if none || self.untyped() == Some("") { visitor.visit_none() } else { visitor.visit_some(self) }
     }
@@ -270,6 +277,9 @@ impl<'de> Deserializer<'de> for De<'_> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, LeafError> {
+        if matches!(name, crate::named::NAME | crate::named::SECRET_NAME) {
+            return self.named(name == crate::named::SECRET_NAME, visitor);
+        }
         let read = visitor.visit_newtype_struct(self);
         if name == crate::secret::NAME { read.map_err(LeafError::withheld) } else { read }
     }
@@ -277,7 +287,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, LeafError> {
         match self.untyped() {
             None => self.deserialize_any(visitor),
-            Some(text) => text::container(text, self.reparse, "a list such as `[1, 2]`", visitor),
+            Some(text) => text::container(text, self, "a list such as `[1, 2]`", visitor),
         }
     }
 
@@ -297,7 +307,7 @@ impl<'de> Deserializer<'de> for De<'_> {
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, LeafError> {
         match self.untyped() {
             None => self.deserialize_any(visitor),
-            Some(text) => text::container(text, self.reparse, "a table such as `{ key = 1 }`", visitor),
+            Some(text) => text::container(text, self, "a table such as `{ key = 1 }`", visitor),
         }
     }
 
@@ -321,7 +331,7 @@ impl<'de> Deserializer<'de> for De<'_> {
         visitor: V,
     ) -> Result<V::Value, LeafError> {
         if let Some(text) = self.untyped().filter(|text| text.trim_start().starts_with('{')) {
-            return text::variant(text, self.reparse, variants, visitor);
+            return text::variant(text, self, variants, visitor);
         }
         match Variant::new(self) {
             Some(variant) => visitor.visit_enum(variant),

@@ -122,10 +122,10 @@ fn a_length_that_is_announced_is_refused_before_anything_comes() {
         "*2\r\n$95\r\n",
         "*9223372036854775807\r\n",
         "$9223372036854775807\r\n",
+        "%9223372036854775807\r\n",
     ] {
         assert_eq!(read(bytes.as_bytes(), 100), long, "{bytes:?}");
     }
-    assert_eq!(read(b"%9223372036854775807\r\n", 100), Err(Malformed::Number));
     assert_eq!(read(b"$-2\r\n", 100), Err(Malformed::Number));
     assert_eq!(read(b"*?\r\n", 100), Err(Malformed::Number));
     assert_eq!(read(b"HTTP/1.1 400\r\n", 100), Err(Malformed::Sign(b'H')));

@@ -5,6 +5,7 @@ use crate::source::{BoxFuture, Context, SourceError};
 use zeroize::Zeroizing;
 
 /// The way to the server: one question at a time.
+#[allow(clippy::large_enum_variant)] // there is one for each source, and it is free most of the time
 pub(super) enum Line {
     Free(Http1),
     /// A question is under way. Whoever asked may be gone: it is then answered before the next, so that the connection
