@@ -74,7 +74,9 @@ pub(crate) trait Bench: Sized {
 
     /// Writes many.
     fn fill(&mut self, folder: &str, pairs: &[(String, String)]) {
-        pairs.iter().for_each(|(path, value)| self.put(folder, path, value));
+        for (path, value) in pairs {
+            self.put(folder, path, value);
+        }
     }
 
     /// A configuration that follows the store.
