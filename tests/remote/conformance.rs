@@ -37,6 +37,14 @@ macro_rules! suite {
                     $crate::conformance::nothing_is_left_behind(&rig);
                 }
             }
+
+            #[test]
+            fn fifty_reconnects_leave_nothing_behind() {
+                let _alone = $crate::rig::alone();
+                if let Some(rig) = $rig {
+                    $crate::conformance::fifty_reconnects_leave_nothing_behind(&rig);
+                }
+            }
         }
     };
     (@ $rig:expr; $($claim:ident,)*) => {
@@ -381,6 +389,28 @@ pub(crate) fn nothing_is_left_behind(rig: &impl Rig) {
     }
     until("no thread is left", || threads() == 0);
     until("no descriptor is left", || descriptors() <= before);
+}
+
+/// One source that lives through them has no more than before.
+pub(crate) fn fifty_reconnects_leave_nothing_behind(rig: &impl Rig) {
+    let proxy = Proxy::before(rig.address());
+    number(rig, 1);
+    let watched = Watched::start(brisk(rig.source(proxy.address())));
+    let reconnect = |n| {
+        proxy.sever();
+        number(rig, n);
+        watched.until("the change", is(n));
+        watched.until_it_is(SourceState::Following);
+    };
+    // The first ones open what stays.
+    (2..=4).for_each(reconnect);
+    until("the lost connections are closed", || proxy.open() <= 1);
+    let (before, accepted) = ((descriptors(), threads()), proxy.accepted());
+    (5..=54).for_each(reconnect);
+    assert!(proxy.accepted() >= accepted + 50, "each was a new connection: {}", proxy.accepted());
+    until("no descriptor more", || descriptors() <= before.0);
+    until("no thread more", || threads() <= before.1);
+    watched.end();
 }
 
 /// How many descriptors this process has; 0 where nothing tells.

@@ -88,6 +88,7 @@ fn an_optional_store_applies_when_it_comes() {
     server.kill();
     let begun = Instant::now();
     let watched = Watched::start(brisk(server.source(server.address())).optional());
+    assert_eq!(watched.remote().state, SourceState::Down, "at once");
     assert!(begun.elapsed() < Duration::from_secs(3), "took {:?}", begun.elapsed());
     assert_eq!(watched.config.load().a, 0);
     server.restart();

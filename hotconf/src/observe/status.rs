@@ -260,6 +260,8 @@ impl Source {
             (SourceState::Following | SourceState::Down, Linked::Failing) if standing.holds => {
                 (SourceState::Stale, standing.since)
             }
+            // A start goes on without it before that is told.
+            (SourceState::Following, Linked::Failing) => (SourceState::Down, standing.since),
             _ => (self.state, self.since),
         }
     }
