@@ -234,6 +234,26 @@ fn an_optional_store_that_is_away_applies_when_it_comes() {
 }
 
 #[test]
+fn a_start_goes_on_without_an_optional_store_that_fails_while_another_is_waited_for() {
+    let (away, slow) = (Memory::holding(&[("/shop/http/retries", "7")]), Memory::holding(ALL));
+    away.set_down(true);
+    slow.set_down(true);
+    let comes = slow.clone();
+    // The other tells its failure several times before this one answers.
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(400));
+        comes.set_down(false);
+    });
+    let builder = Hot::<Shop>::builder().source(slow.source()).source(away.source().optional());
+    let config = builder.blocking_start().unwrap();
+    other.join().unwrap();
+    assert_eq!(config.load().http.timeout.as_secs(), 2);
+    until("that it is said to be down", || config.status().sources[1].state == SourceState::Down);
+    away.set_down(false);
+    until("the change", || config.load().http.retries == 7);
+}
+
+#[test]
 fn one_look_reads_a_store_too() {
     let memory = Memory::holding(ALL);
     let loaded = Hot::<Shop>::builder().source(memory.source()).read().unwrap();

@@ -21,7 +21,6 @@ use crate::sync::later;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Loads for the first time. `None` where that was cancelled, or failed: then `reply` was told.
@@ -34,7 +33,7 @@ pub(crate) async fn first_load<T: HotConf>(
     reply: Reply<T>,
 ) -> Option<(Driver<T>, Begun<T>)> {
     let deadline = later(Instant::now(), startup);
-    let answers = answers(&plan, &mut inlets.arrivals, deadline);
+    let answers = answers(&plan, &mut inlets, deadline);
     let answers = token.run_until_cancelled(answers).await?;
     let First { mut documents, problems, late } =
         control::first(asked(answers, &mut plan, &out.board), &Offer::absent());
@@ -95,16 +94,19 @@ pub(crate) async fn first_load<T: HotConf>(
     Some((driver, Begun { warnings, late, reply }))
 }
 
-/// Waits for every source's first answer, up to the deadline.
-async fn answers(
-    plan: &Plan,
-    arrivals: &mut mpsc::Receiver<Arrival>,
-    deadline: Instant,
-) -> Vec<Option<Answer>> {
+/// Waits for every source's first answer, up to the deadline. One that answered and fails while others are waited for
+/// has answered: that it fails is kept for later.
+async fn answers(plan: &Plan, inlets: &mut Inlets, deadline: Instant) -> Vec<Option<Answer>> {
     let deadline = deadline.into();
     let mut answers: Vec<Option<Answer>> = (0..plan.files()).map(|_| None).collect();
     while answers.iter().any(Option::is_none) {
-        match tokio::time::timeout_at(deadline, arrivals.recv()).await {
+        match tokio::time::timeout_at(deadline, inlets.arrivals.recv()).await {
+            Ok(Some(arrival))
+                if !matches!(arrival.answer, Answer::Update(_))
+                    && matches!(answers[arrival.source], Some(Answer::Update(_))) =>
+            {
+                inlets.early.push_back(arrival);
+            }
             Ok(Some(Arrival { source, answer, .. })) => {
                 if let Some(Answer::Update(earlier)) = answers[source].replace(answer) {
                     plan.sources[source].order(Order::Settled(earlier.cursor, Verdict::Superseded));
