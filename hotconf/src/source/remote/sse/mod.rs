@@ -1,4 +1,4 @@
-//! A document that a server pushes as server-sent events: [`wire`] reads the stream, [`client`] opens it.
+//! A document that a server pushes as server-sent events: `wire` reads the stream, `client` opens it.
 
 mod client;
 mod wire;

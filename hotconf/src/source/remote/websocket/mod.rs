@@ -1,5 +1,5 @@
-//! A document that a server pushes over a WebSocket: [`wire`] reads and writes frames, [`socket`] carries them,
-//! [`client`] follows.
+//! A document that a server pushes over a WebSocket: `wire` reads and writes frames, `socket` carries them,
+//! `client` follows.
 
 mod client;
 mod socket;
